@@ -1,0 +1,3 @@
+# Generated from openapi.yaml by openapi-python-client 0.29.1: do not edit.
+# Change the contract or scripts/templates, then run `make generate`.
+"""Contains methods for accessing the API"""

@@ -1,0 +1,65 @@
+# Generated from openapi.yaml by openapi-python-client 0.29.1: do not edit.
+# Change the contract or scripts/templates, then run `make generate`.
+from __future__ import annotations
+
+from collections.abc import Iterator, KeysView, Mapping
+from typing import Any, TypeVar
+from uuid import UUID
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+T = TypeVar("T", bound="ApplicationCreationResponse")
+
+
+@_attrs_define
+class ApplicationCreationResponse:
+    """The application that was created.
+
+    Attributes:
+        application_id (UUID): The id of the application.
+    """
+
+    application_id: UUID
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        application_id = str(self.application_id)
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "application_id": application_id,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        d = dict(src_dict)
+        application_id = UUID(d.pop("application_id"))
+
+        application_creation_response = cls(
+            application_id=application_id,
+        )
+
+        application_creation_response.additional_properties = d
+        return application_creation_response
+
+    def __getitem__(self, key: str) -> Any:
+        """The value of a field as it travels on the wire"""
+        return self.to_dict()[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.to_dict()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.to_dict())
+
+    def keys(self) -> KeysView[str]:
+        return self.to_dict().keys()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.to_dict().get(key, default)
