@@ -1,0 +1,59 @@
+"""What is current: the session, and the scopes that are open, in this thread or task."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+
+class Frame(NamedTuple):
+    """One thing that is current, on top of what was current before."""
+
+    key: object
+    value: Any
+    outer: Frame | None
+
+
+_frames: ContextVar[Frame | None] = ContextVar("layer_sdk", default=None)
+
+
+def top() -> Frame | None:
+    """Give the whole stack, to be put back with `restore`."""
+    return _frames.get()
+
+
+def restore(frame: Frame | None) -> None:
+    """Make a stack that `top` gave the current one."""
+    _frames.set(frame)
+
+
+def push(key: object, value: Any) -> None:
+    """Make `value` the current one of `key`."""
+    _frames.set(Frame(key, value, _frames.get()))
+
+
+def current(key: object) -> Any:
+    """Give what was pushed last for `key`, or None."""
+    frame = _frames.get()
+    while frame is not None and frame.key is not key:
+        frame = frame.outer
+    return None if frame is None else frame.value
+
+
+def pop(key: object) -> Any:
+    """Take away the last frame of `key`, wherever it stands, and give its value, or None.
+
+    Scopes need not end in the order in which they began: generators are left whenever their caller pleases.
+    """
+    above = []
+    frame = _frames.get()
+    while frame is not None and frame.key is not key:
+        above.append(frame)
+        frame = frame.outer
+    if frame is None:
+        return None
+    rest = frame.outer
+    for kept in reversed(above):
+        rest = Frame(kept.key, kept.value, rest)
+    _frames.set(rest)
+    return frame.value

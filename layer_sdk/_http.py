@@ -1,0 +1,215 @@
+"""Run httpx clients over a `requests.Session`, so that everything its owner set up on it keeps working."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from functools import partial
+from typing import Any, AsyncGenerator, Callable, Generator, TypeVar
+
+import httpx
+import requests
+from requests import exceptions as failed
+from urllib3 import exceptions as urllib3_failed
+
+from .auth import AuthProvider
+from .exceptions import LayerAuthError, LayerSDKException
+
+T = TypeVar("T")
+
+UNAUTHORIZED = 401
+
+# requests' exceptions as the httpx ones that the generated client documents; the first that fits is taken, so each
+# class stands before its bases. tests/test_http.py sees to it that none is missing.
+EXCEPTIONS: list[tuple[type[BaseException], type[httpx.RequestError]]] = [
+    (failed.ConnectTimeout, httpx.ConnectTimeout),
+    (failed.ReadTimeout, httpx.ReadTimeout),
+    (failed.Timeout, httpx.TimeoutException),
+    (failed.InvalidProxyURL, httpx.ProxyError),
+    (failed.ProxyError, httpx.ProxyError),
+    (failed.SSLError, httpx.ConnectError),
+    (failed.ConnectionError, httpx.ConnectError),
+    (failed.ChunkedEncodingError, httpx.RemoteProtocolError),
+    (failed.ContentDecodingError, httpx.DecodingError),
+    (failed.TooManyRedirects, httpx.TooManyRedirects),
+    (failed.RetryError, httpx.RemoteProtocolError),
+    (failed.InvalidHeader, httpx.LocalProtocolError),
+    (failed.UnrewindableBodyError, httpx.WriteError),
+    (failed.StreamConsumedError, httpx.ReadError),
+    (failed.MissingSchema, httpx.UnsupportedProtocol),
+    (failed.InvalidSchema, httpx.UnsupportedProtocol),
+    (failed.InvalidURL, httpx.UnsupportedProtocol),
+    (failed.URLRequired, httpx.UnsupportedProtocol),
+    (failed.HTTPError, httpx.RemoteProtocolError),
+    (failed.InvalidJSONError, httpx.DecodingError),
+    (failed.RequestException, httpx.RequestError),
+    (UnicodeError, httpx.LocalProtocolError),
+]
+
+# requests reports these inside a ConnectionError; they say more than it does.
+INNER_EXCEPTIONS: list[tuple[type[BaseException], type[httpx.RequestError]]] = [
+    (urllib3_failed.NewConnectionError, httpx.ConnectError),  # a ConnectTimeoutError by inheritance only
+    (urllib3_failed.ConnectTimeoutError, httpx.ConnectTimeout),
+    (urllib3_failed.ReadTimeoutError, httpx.ReadTimeout),
+    (urllib3_failed.ProtocolError, httpx.RemoteProtocolError),
+]
+
+# What httpx adds to every request; the session's own are to reach the server instead.
+HTTPX_HEADERS = dict(httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200))).headers)
+# requests writes these itself.
+HOP_HEADERS = {"connection", "content-length", "transfer-encoding"}
+# The body was decoded once, by urllib3. Cookies live in the session's jar: a second one would shadow it.
+CONSUMED_HEADERS = {"content-encoding", "content-length", "set-cookie", "transfer-encoding"}
+
+
+class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """An httpx transport, sync and async, whose requests are sent by a `requests.Session`.
+
+    Adapters, retries, proxies, TLS settings, hooks, headers, cookies and auth of the session work as they do in
+    requests. Redirects are followed by requests alone; one that would turn a POST into a GET is handed back as it is.
+    The async side runs the same in a thread. Closing the transport leaves the session open: it belongs to its owner.
+
+    Args:
+        session: The session to send with. It is used from many threads at once.
+    """
+
+    def __init__(self, session: requests.Session) -> None:
+        self._session = session
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and read its whole answer."""
+        try:
+            response = self._send(request, request.read())
+        except failed.HTTPError as error:
+            # A hook that calls raise_for_status() got an answer; what it means is for the caller to say.
+            if error.response is None:
+                raise _as_httpx(error, request) from error
+            response = error.response
+        except (failed.RequestException, urllib3_failed.HTTPError, OSError, UnicodeError) as error:
+            raise _as_httpx(error, request) from error
+        return _as_response(_before_method_change(response, request.method), request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request in a thread, so that the event loop goes on."""
+        await request.aread()
+        return await in_thread(self.handle_request, request)
+
+    def _send(self, request: httpx.Request, body: bytes) -> requests.Response:
+        timeout = request.extensions.get("timeout", {})
+        headers = _headers(request)
+        keeps_own = "authorization" in headers and self._session.auth is None
+        return self._session.request(
+            request.method,
+            str(request.url),
+            headers=headers,
+            data=body or None,
+            timeout=(timeout.get("connect"), timeout.get("read")),
+            allow_redirects=True,
+            auth=_keep if keeps_own else None,
+        )
+
+
+def _keep(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Stand where requests would put credentials out of a netrc file over the ones that the request has."""
+    return prepared
+
+
+def _headers(request: httpx.Request) -> dict[str, str]:
+    """Give the headers that somebody chose, without those that httpx adds to every request."""
+    return {
+        name: value
+        for name, value in request.headers.items()
+        if name not in HOP_HEADERS
+        and value != HTTPX_HEADERS.get(name)
+        and not (name == "host" and _is_own(value, request))
+    }
+
+
+def _is_own(host: str, request: httpx.Request) -> bool:
+    return host.encode("ascii", "replace") == request.url.netloc
+
+
+def _before_method_change(response: requests.Response, method: str) -> requests.Response:
+    """Give the last answer to the method that was asked for: a GET's success does not stand for a POST's."""
+    steps = [*response.history, response]
+    for step, follower in zip(steps, steps[1:]):
+        if follower.request.method != method:
+            return step
+    return response
+
+
+def _as_response(response: requests.Response, request: httpx.Request) -> httpx.Response:
+    headers = [(name, value) for name, value in response.headers.items() if name.lower() not in CONSUMED_HEADERS]
+    reason = (response.reason or "").encode("ascii", "replace") if isinstance(response.reason, str) else b""
+    return httpx.Response(
+        response.status_code,
+        headers=headers,
+        content=response.content,
+        request=request,
+        extensions={"reason_phrase": reason},
+    )
+
+
+def _as_httpx(error: BaseException, request: httpx.Request) -> httpx.RequestError:
+    inner = error.args[0] if error.args else None
+    inner = getattr(inner, "reason", inner)
+    for kinds, found in ((INNER_EXCEPTIONS, inner), (EXCEPTIONS, error)):
+        for kind, httpx_kind in kinds:
+            if isinstance(found, kind):
+                return httpx_kind(str(error), request=request)
+    return httpx.NetworkError(str(error), request=request)
+
+
+class ProviderAuth(httpx.Auth):
+    """Puts an `AuthProvider`'s headers on every request, and asks for others once after a 401.
+
+    Args:
+        provider: Where the headers come from.
+    """
+
+    def __init__(self, provider: AuthProvider) -> None:
+        self._provider = provider
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send with the provider's headers; after a 401, invalidate them and send once more."""
+        request.headers.update(credentials(self._provider))
+        response = yield request
+        if response.status_code == UNAUTHORIZED and self._renew():
+            request.headers.update(credentials(self._provider))
+            yield request
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Do the same with the provider in a thread: it may have to fetch a token."""
+        request.headers.update(await in_thread(credentials, self._provider))
+        response = yield request
+        if response.status_code == UNAUTHORIZED and self._renew():
+            request.headers.update(await in_thread(credentials, self._provider))
+            yield request
+
+    def _renew(self) -> bool:
+        invalidate = getattr(self._provider, "invalidate", None)
+        if invalidate is None or getattr(invalidate, "__func__", None) is AuthProvider.invalidate:
+            return False
+        invalidate()
+        return True
+
+
+def credentials(provider: AuthProvider) -> dict[str, str]:
+    """Ask a provider for its headers.
+
+    Raises:
+        LayerAuthError: If it has none to give, or fails in a way of its own.
+    """
+    try:
+        headers = dict(provider.get_headers())
+    except LayerSDKException:
+        raise
+    except Exception as error:
+        raise LayerAuthError(f"{type(provider).__name__}.get_headers() raised {type(error).__name__}") from error
+    return headers
+
+
+async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """Run a blocking function in a thread, with the caller's context variables (asyncio.to_thread is Python 3.9's)."""
+    call = partial(contextvars.copy_context().run, function, *arguments)
+    return await asyncio.get_running_loop().run_in_executor(None, call)

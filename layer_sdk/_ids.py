@@ -1,0 +1,66 @@
+"""Session ids: version 5 UUIDs, made by the client, so that a session exists before any request is sent."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import Any, Union
+
+from .exceptions import LayerSchemaValidationError
+
+SessionId = Union[str, uuid.UUID]
+
+# Fixed for ever: another value would give every natural key another session.
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://protectai.com/layer/sessions")
+VERSION = 5
+
+
+def new_session_id() -> uuid.UUID:
+    """Make a random session id."""
+    return uuid.UUID(bytes=os.urandom(16), version=VERSION)
+
+
+def session_id_for(application_id: str, key: str) -> uuid.UUID:
+    """Make the session id of a natural key: the same key in the same application gives the same id everywhere."""
+    return uuid.uuid5(NAMESPACE, f"{application_id}\0{key}")
+
+
+def parse_session_id(value: SessionId) -> uuid.UUID:
+    """Read a session id.
+
+    Raises:
+        LayerSchemaValidationError: If it is not a UUID.
+    """
+    if isinstance(value, uuid.UUID):
+        return value
+    try:
+        return uuid.UUID(value)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise LayerSchemaValidationError(
+            f"session_id must be a UUID, given as uuid.UUID or as text, but is {type(value).__name__} {value!r:.60}"
+        ) from error
+
+
+def parse_chosen_session_id(value: SessionId) -> uuid.UUID:
+    """Read a session id that the caller made up.
+
+    Raises:
+        LayerSchemaValidationError: If it is not a version 5 UUID.
+    """
+    session_id = parse_session_id(value)
+    if session_id.version != VERSION:
+        raise LayerSchemaValidationError(
+            f"session_id must be a version 5 UUID, but {session_id} has version {session_id.version}; "
+            "layer.session_id_for(key) makes a fitting one from any key of yours"
+        )
+    return session_id
+
+
+def as_uuid(value: Any) -> uuid.UUID | None:
+    """Read a UUID where there is one."""
+    if isinstance(value, uuid.UUID):
+        return value
+    try:
+        return uuid.UUID(value)
+    except (AttributeError, TypeError, ValueError):
+        return None

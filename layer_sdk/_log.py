@@ -1,0 +1,80 @@
+"""The SDK's logger, a limit on how often it speaks, and the guard that keeps our mistakes out of the host."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import contextmanager
+from typing import Callable, Iterator
+
+logger = logging.getLogger("layer_sdk")
+logger.addHandler(logging.NullHandler())
+
+INTERVAL = 60.0
+
+# Called with every exception that `guard` swallows. The tests listen here and raise what they hear.
+observers: list[Callable[[BaseException], None]] = []
+
+
+class Limiter:
+    """Lets each message through at most once per interval and counts what it held back.
+
+    Args:
+        interval: Seconds between two passes of the same message.
+        clock: A monotonic clock in seconds.
+    """
+
+    def __init__(self, interval: float = INTERVAL, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval = interval
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._seen: dict[str, tuple[float, int]] = {}
+
+    def admit(self, message: str) -> int:
+        """Tell how many occurrences a line logged now stands for; 0 says not to log."""
+        now = self._clock()
+        with self._lock:
+            last, held_back = self._seen.get(message, (float("-inf"), 0))
+            if now - last < self._interval:
+                self._seen[message] = (last, held_back + 1)
+                return 0
+            self._seen[message] = (now, 0)
+            return held_back + 1
+
+
+limiter = Limiter()
+
+
+def warn(message: str, *arguments: object) -> None:
+    """Log a warning, the same one at most once a minute, with a count of those held back.
+
+    Args:
+        message: A constant %-format. It is the key of the limit, so nothing that varies belongs in it.
+        arguments: Values for the format: names, counts and statuses, never contents or secrets.
+    """
+    times = limiter.admit(message)
+    if times > 1:
+        logger.warning(message + " (%d times since the last such line)", *arguments, times)  # noqa: G003
+    elif times:
+        logger.warning(message, *arguments)
+
+
+@contextmanager
+def guard(doing: str) -> Iterator[None]:
+    """Keep an exception of ours from the host: log its type and place, never its text, and go on."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  (the whole point)
+        swallow(doing, error)
+
+
+def swallow(doing: str, error: BaseException) -> None:
+    """Report an exception that the host is not to see."""
+    for observer in observers:
+        observer(error)
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "an unknown place"
+    warn("An error inside the Layer SDK while %s was ignored: %s at %s", doing, type(error).__name__, place)

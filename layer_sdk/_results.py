@@ -1,0 +1,56 @@
+"""Read what a decorated function gave as the data, error and scanners of an action."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from .schemas import SessionActionError, SessionActionKind, SessionActionScanner
+
+RESULT_LENGTH = 3  # (data, error, scanners)
+
+
+def result_of(value: Any) -> tuple[Any, Any, Any]:
+    """Read a function's result: the tuple (data, error, scanners), its last parts optional, or plain data."""
+    if type(value) is tuple and 1 <= len(value) <= RESULT_LENGTH:
+        data, error, scanners = value + (None,) * (RESULT_LENGTH - len(value))
+        if _is_error(error) and _is_scanners(scanners):
+            return data, error, scanners
+    return value, None, None
+
+
+def _is_error(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "message" in value
+    return value is None or isinstance(value, (SessionActionError, BaseException))
+
+
+def _is_scanners(value: Any) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, (list, tuple)) and all(
+        isinstance(item, SessionActionScanner) or (isinstance(item, Mapping) and "name" in item) for item in value
+    )
+
+
+ROLES = {SessionActionKind.COMPLETION_PROMPT: "user", SessionActionKind.COMPLETION_OUTPUT: "assistant"}
+LISTS = {
+    SessionActionKind.COMPLETION_TOOL_CALL: "tools",
+    SessionActionKind.EMBEDDINGS: "input",
+    SessionActionKind.MODERATION: "input",
+}
+
+
+def shaped(kind: SessionActionKind, data: Any) -> Any:
+    """Give plain data the shape of its kind: a text is a message, a list is the list that the kind has."""
+    if isinstance(data, str) and kind in ROLES:
+        return {"messages": [{"role": ROLES[kind], "content": data}]}
+    if isinstance(data, (list, tuple)):
+        name = LISTS.get(kind, "messages" if kind in ROLES and _are_messages(data) else "value")
+        return {name: data}
+    if isinstance(data, str) and LISTS.get(kind) == "input":
+        return {"input": [data]}
+    return data
+
+
+def _are_messages(data: Any) -> bool:
+    return all(isinstance(item, Mapping) and "role" in item for item in data)

@@ -1,0 +1,71 @@
+"""The `requests.Session` that the SDK uses when it is given none, and what it retries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, MaxRetryError, NewConnectionError
+from urllib3.util.retry import Retry
+
+TOTAL = 3
+STATUSES = frozenset({408, 425, 502, 503, 504})
+BACKOFF_FACTOR = 0.5
+MAX_RETRY_AFTER = 10.0
+POOL_CONNECTIONS = 3
+POOL_SIZE = 10
+
+
+class RetryPolicy(Retry):
+    """urllib3's retries for the statuses above, without its three surprises.
+
+    A `Retry-After` makes urllib3 retry 413 and 429 whatever the list of statuses says, and sleep for as long as the
+    server pleases: here the list decides and the sleep has a ceiling. And it repeats a request that timed out or broke
+    off, which the server may have carried out and which multiplies the caller's timeout by four: here such an error
+    goes to the caller at once. Refused connections are retried; nothing was sent yet.
+    """
+
+    RETRY_AFTER_STATUS_CODES: frozenset[int] = frozenset()
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: Any = None,
+    ) -> RetryPolicy:
+        if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
+            raise MaxRetryError(_pool, str(url), error) from error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+    def get_retry_after(self, response: Any) -> float | None:
+        """Read `Retry-After`, in seconds and never above the ceiling; one that cannot be read is no wish at all."""
+        try:
+            seconds = super().get_retry_after(response)
+        except (InvalidHeader, OverflowError, ValueError):
+            return None
+        return None if seconds is None else min(seconds, MAX_RETRY_AFTER)
+
+
+def default_session() -> requests.Session:
+    """Make a session with the SDK's retry policy and pools for three hosts of ten connections each."""
+    policy = RetryPolicy(
+        total=TOTAL,
+        read=False,
+        status_forcelist=STATUSES,
+        backoff_factor=BACKOFF_FACTOR,
+        allowed_methods=None,
+        raise_on_redirect=False,
+        raise_on_status=False,
+        respect_retry_after_header=True,
+    )
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        adapter = HTTPAdapter(
+            max_retries=policy, pool_connections=POOL_CONNECTIONS, pool_maxsize=POOL_SIZE, pool_block=False
+        )
+        session.mount(scheme, adapter)
+    return session

@@ -1,0 +1,238 @@
+"""The options of `layer.init`: one table, resolved once into a frozen value.
+
+An argument comes before the environment, the environment before the default.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any, Callable, Iterable, Mapping
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from .exceptions import LayerInvalidConfigurationError, LayerMissingRequiredConfigurationError
+
+DEFAULT_TIMEOUT = 10.0
+
+
+class _WrongValueError(Exception):
+    """Says what is wanted in place of a value."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: what it is called, where it may come from and what it must be.
+
+    Attributes:
+        name: The argument of `layer.init`.
+        parse: Makes the value of what was given.
+        doc: What it means, in a sentence.
+        variables: Environment variables, the first one that is set wins.
+        default: The value when it is given nowhere.
+        alias: Another name that the argument may have.
+    """
+
+    name: str
+    parse: Callable[[Any], Any]
+    doc: str
+    variables: tuple[str, ...] = ()
+    default: Any = None
+    alias: str | None = None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, (str, UUID)):
+        raise _WrongValueError("must be text")
+    text = str(value).strip().strip("\"'").strip()
+    if not text:
+        raise _WrongValueError("must not be empty")
+    return text
+
+
+def _url(value: Any) -> str:
+    text = _text(value).rstrip("/")
+    try:
+        parts = urlsplit(text)
+        port_is_right = parts.port is None or parts.port > 0
+    except ValueError as error:
+        raise _WrongValueError("must be a URL such as https://layer.example.com") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_right:
+        raise _WrongValueError("must be a URL with scheme and host, such as https://layer.example.com")
+    if parts.query or parts.fragment:
+        raise _WrongValueError("must be a URL without query or fragment: paths are appended to it")
+    return text
+
+
+def _seconds(value: Any) -> float:
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise _WrongValueError("must be a number of seconds above 0, such as 10 or 2.5")
+    return seconds
+
+
+def _names(value: Any) -> frozenset[str]:
+    parts: Iterable[Any] = value.split(",") if isinstance(value, str) else value
+    try:
+        names = [_text(part).lower() for part in parts]
+    except TypeError as error:
+        raise _WrongValueError("must be a list of names, such as ['openai']") from error
+    return frozenset(names)
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    flags = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if str(value).strip().lower() not in flags:
+        raise _WrongValueError("must be true or false")
+    return flags[str(value).strip().lower()]
+
+
+def _having(method: str, wanted: str) -> Callable[[Any], Any]:
+    def parse(value: Any) -> Any:
+        if isinstance(value, type) or not callable(getattr(value, method, None)):
+            raise _WrongValueError(f"must be {wanted}")
+        return value
+
+    return parse
+
+
+OPTIONS: list[Option] = [
+    Option("base_url", _url, "Where the Layer API answers.", ("LAYER_BASE_URL",)),
+    Option("application_id", _text, "The application that sessions belong to.", ("LAYER_APPLICATION_ID",)),
+    Option(
+        "application_name",
+        _text,
+        "In place of the id: looked up by `init`, and created when there is none of that name.",
+        ("LAYER_APPLICATION_NAME",),
+    ),
+    Option(
+        "environment",
+        _text,
+        "Where the application runs, such as production; every session carries it.",
+        ("LAYER_ENVIRONMENT",),
+    ),
+    Option(
+        "auth_provider",
+        _having("get_headers", "an AuthProvider: an object with get_headers()"),
+        "Gives the credentials of each request; without one, requests carry none.",
+    ),
+    Option(
+        "http_session",
+        _having("request", "a requests.Session"),
+        "The `requests.Session` to send with; by default one that retries.",
+    ),
+    Option(
+        "http_timeout",
+        _seconds,
+        "Seconds to connect and to wait for an answer, each.",
+        ("LAYER_TIMEOUT", "LAYER_HTTP_TIMEOUT"),
+        DEFAULT_TIMEOUT,
+    ),
+    Option("platform", _text, "The operating system that sessions name; by default found out."),
+    Option(
+        "disable_instrumentations",
+        _names,
+        "Providers to leave alone.",
+        ("LAYER_DISABLE_INSTRUMENTATIONS",),
+        frozenset(),
+        alias="disabled_instrumentors",
+    ),
+    Option("firewall_base_url", _url, "Where the Layer firewall answers.", ("LAYER_FIREWALL_BASE_URL",)),
+    Option(
+        "enable_firewall_instrumentation",
+        _flag,
+        "Ask the firewall before each `append_action`, and refuse to go on in a blocked session.",
+        ("LAYER_ENABLE_FIREWALL_INSTRUMENTATION",),
+        default=False,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of one `init`, checked. What each means stands in `OPTIONS`.
+
+    Attributes:
+        origins: Where each value came from: `argument`, `default` or the name of an environment variable.
+    """
+
+    base_url: str
+    application_id: str | None
+    application_name: str | None
+    environment: str | None
+    auth_provider: Any = field(repr=False)
+    http_session: Any = field(repr=False)
+    http_timeout: float
+    platform: str | None
+    disable_instrumentations: frozenset[str]
+    firewall_base_url: str | None
+    enable_firewall_instrumentation: bool
+    origins: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def resolve(cls, arguments: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+        """Find each option's value.
+
+        Args:
+            arguments: What the caller gave, by name; None is the same as nothing.
+            environ: The environment variables.
+
+        Raises:
+            LayerInvalidConfigurationError: If a value cannot be used.
+            LayerMissingRequiredConfigurationError: If a needed one was given nowhere.
+        """
+        values: dict[str, Any] = {}
+        origins: dict[str, str] = {}
+        for option in OPTIONS:
+            values[option.name], origins[option.name] = _resolve(option, arguments, environ)
+        _require(values, environ)
+        return cls(**values, origins=origins)
+
+
+def _resolve(option: Option, arguments: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Any, str]:
+    for name in (option.name, option.alias):
+        if name is not None and arguments.get(name) is not None:
+            return _parse(option, arguments[name], f"the argument {name}"), "argument"
+    for variable in option.variables:
+        if environ.get(variable, "").strip():
+            return _parse(option, environ[variable], f"the environment variable {variable}"), variable
+    return option.default, "default"
+
+
+def _parse(option: Option, value: Any, source: str) -> Any:
+    try:
+        return option.parse(value)
+    except _WrongValueError as error:
+        raise LayerInvalidConfigurationError(
+            f"{option.name} {error}, but {source} is {_shown(value)}"
+        ) from error.__cause__
+
+
+def _shown(value: Any) -> str:
+    if not isinstance(value, (str, int, float)):
+        return f"of type {type(value).__name__}"
+    return re.sub(r"//[^/@\s]*@", "//***@", f"{value!r:.200}")  # a URL may hold a password
+
+
+def _require(values: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+    if values["base_url"] is None:
+        raise _missing(["base_url"], environ)
+    if values["application_id"] is None and values["application_name"] is None:
+        raise _missing(["application_id", "application_name"], environ)
+    if values["enable_firewall_instrumentation"] and values["firewall_base_url"] is None:
+        raise _missing(["firewall_base_url"], environ)
+
+
+def _missing(names: list[str], environ: Mapping[str, str]) -> LayerMissingRequiredConfigurationError:
+    variables = [variable for option in OPTIONS if option.name in names for variable in option.variables]
+    empty = [variable for variable in variables if variable in environ]
+    note = f" ({' and '.join(empty)} set, but empty)" if empty else ""
+    return LayerMissingRequiredConfigurationError(
+        f"{' or '.join(names)} is missing: give layer.init the argument, or set {' or '.join(variables)}{note}"
+    )

@@ -1,0 +1,79 @@
+"""The command line: `layer-sdk`, or `python -m layer_sdk`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ._version import __version__
+
+DEFAULT_PORT = 4747
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: The words after the program's name; those it was called with by default.
+
+    Returns:
+        The exit status: 0 when all went well, 1 when not, 2 for words that make no sense.
+
+    Example:
+        >>> main(["--version"])  # doctest: +SKIP
+    """
+    options = _parser().parse_args(arguments)
+    return int(options.run(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="layer-sdk", description="Tools of the Layer SDK.")
+    parser.add_argument("--version", action="version", version=f"layer-sdk {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_dev(commands.add_parser("dev", help="run an embedded Layer on this machine", description=_DEV))
+    return parser
+
+
+_DEV = "Run an embedded Layer: point LAYER_BASE_URL at it and look at what your application records."
+
+
+def _add_dev(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help="port to listen on, 0 for any that is free (default: %(default)s)",
+    )
+    parser.add_argument("--db", type=Path, metavar="FILE", help="SQLite file to keep (default: a temporary one)")
+    parser.add_argument("--policies", type=Path, metavar="FILE", help="firewall policies, YAML or JSON")
+    parser.add_argument(
+        "--status-on-create",
+        type=int,
+        choices=(201, 202),
+        default=201,
+        help="what a created session is answered with (default: %(default)s)",
+    )
+    parser.set_defaults(run=_dev)
+
+
+def _dev(options: argparse.Namespace) -> int:
+    try:
+        from . import devserver
+    except ImportError as error:
+        print(error, file=sys.stderr)
+        return 1
+    settings = devserver.Settings(
+        host=options.host,
+        port=options.port,
+        database=options.db,
+        policies=options.policies,
+        status_on_create=options.status_on_create,
+    )
+    try:
+        devserver.run(settings, on_ready=lambda url: print(f"Layer is ready at {url}", flush=True))
+    except (OSError, ValueError) as error:
+        print(f"layer-sdk dev: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,84 @@
+"""Delivery on the caller's thread, for batch jobs and tests: when a call returns, the server has answered."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Callable
+from typing import OrderedDict as OrderedDictOf
+from uuid import UUID
+
+from layer_sdk._log import swallow, warn
+from layer_sdk.exceptions import LayerHTTPError, LayerSDKException
+
+from ._stats import Stats, reason
+
+if TYPE_CHECKING:
+    from layer_sdk._wire import Wire
+    from layer_sdk.schemas import SessionActionRequest, SessionRequest
+
+CONFLICT = 409
+MAX_RENAMED = 10_000
+
+
+class InlineDelivery:
+    """A `Sink` that sends what it is given before it returns, and counts what could not be sent.
+
+    Args:
+        wire: Says it to Layer.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._stats = Stats()
+        self._lock = threading.Lock()
+        self._renamed: OrderedDictOf[UUID, UUID] = OrderedDict()
+
+    def open_session(self, request: SessionRequest) -> None:
+        """Create the session now."""
+        self._send("session", lambda: self._create(request))
+
+    def append(self, session_id: UUID, request: SessionActionRequest) -> None:
+        """Append the action now."""
+        self._send("action", lambda: self._wire.append_action(self._server_id(session_id), request))
+
+    def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002  (the signature of a Sink)
+        """Nothing waits."""
+        return True
+
+    def close(self, timeout: float | None = None) -> None:
+        """Nothing runs."""
+
+    def stats(self) -> dict[str, Any]:
+        """Account for every record."""
+        return self._stats.snapshot()
+
+    def _send(self, what: str, send: Callable[[], None]) -> None:
+        try:
+            with self._stats.sending():
+                send()
+        except LayerSDKException as error:
+            warn("A recorded %s did not reach Layer: %s", what, reason(error))
+        except Exception as error:  # noqa: BLE001  (the host comes first)
+            swallow(f"sending a recorded {what}", error)
+
+    def _create(self, request: SessionRequest) -> None:
+        chosen = request.session_id
+        try:
+            given = self._wire.create_session(request)
+        except LayerHTTPError as error:
+            if error.status_code != CONFLICT:
+                raise
+            return  # the session is there: made by another process, or by an attempt whose answer was lost
+        if isinstance(chosen, UUID) and given != chosen:
+            self._rename(chosen, given)
+
+    def _rename(self, chosen: UUID, given: UUID) -> None:
+        with self._lock:
+            self._renamed[chosen] = given
+            while len(self._renamed) > MAX_RENAMED:
+                self._renamed.popitem(last=False)
+
+    def _server_id(self, session_id: UUID) -> UUID:
+        with self._lock:
+            return self._renamed.get(session_id, session_id)

@@ -1,0 +1,32 @@
+"""What recording expects of whatever delivers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from layer_sdk.schemas import SessionActionRequest, SessionRequest
+
+
+class Sink(Protocol):
+    """Takes what was recorded and sees to it that it reaches Layer. No method raises for what goes wrong on the way.
+
+    What is handed over belongs to the sink: nobody else keeps a reference that could change it.
+    """
+
+    def open_session(self, request: SessionRequest) -> None:
+        """Take a session that was begun; `request.session_id` is set."""
+
+    def append(self, session_id: UUID, request: SessionActionRequest) -> None:
+        """Take an action of a session that was handed over before, here or in another process."""
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until everything handed over before the call has found its end; False if time ran out, in seconds."""
+
+    def close(self, timeout: float | None = None) -> None:
+        """Flush and stop."""
+
+    def stats(self) -> dict[str, Any]:
+        """Account for every record; see `Stats`."""
