@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
-from typing import Any, Iterable, Mapping, Union
+from collections.abc import Iterable as AbstractIterable
+from typing import Any, Iterable, Mapping, TypeVar, Union
 
 from dateutil.parser import isoparse
 
 from ._ids import SessionId, parse_chosen_session_id
-from ._json import JSON, to_json, to_json_or_repr
-from .exceptions import LayerSchemaValidationError
+from ._json import JSON, short_repr, to_json, to_json_or_repr, type_name, utc
+from .exceptions import LayerRequestPreparationError, LayerSchemaValidationError
 from .schemas import (
     UNSET,
     SessionActionError,
@@ -22,7 +23,10 @@ from .schemas import (
 )
 
 Moment = Union[datetime.datetime, str]
-ERROR_FIELDS = {"message", "code", "details"}
+ACTION_FIELDS = ("kind", "start_time", "end_time", "attributes", "data", "error", "scanners")
+NAMES = {str: "text", int: "an integer", dict: "an object"}
+
+T = TypeVar("T")
 
 
 class Drafts:
@@ -30,7 +34,7 @@ class Drafts:
 
     Args:
         strict: True for what a caller hands over on purpose: what does not fit is an error that names the place.
-            False for what is recorded in passing: what does not fit becomes text.
+            False for what is recorded in passing: what does not fit becomes text, or is left to its default.
     """
 
     def __init__(self, *, strict: bool) -> None:
@@ -52,8 +56,8 @@ class Drafts:
             application_id=application_id,
             session_id=parse_chosen_session_id(session_id),
             attributes=self._texts(attributes),
-            start_time=UNSET if start_time is None else moment(start_time, "start_time"),
-            end_time=UNSET if end_time is None else moment(end_time, "end_time"),
+            start_time=self._moment(start_time, "start_time") or UNSET,
+            end_time=self._moment(end_time, "end_time") or UNSET,
             actions=UNSET if actions is None else self._actions(actions),
         )
 
@@ -70,11 +74,11 @@ class Drafts:
         where: str = "",
     ) -> SessionActionRequest:
         """Build the request that appends an action; `where` stands before each field's name in an error."""
-        start = None if start_time is None else moment(start_time, f"{where}start_time")
-        end = None if end_time is None else moment(end_time, f"{where}end_time")
+        start = self._moment(start_time, f"{where}start_time")
+        end = self._moment(end_time, f"{where}end_time")
         now = datetime.datetime.now(datetime.timezone.utc)
         return SessionActionRequest(
-            kind=parse_kind(kind),
+            kind=parse_kind(kind, f"{where}kind"),
             start_time=start or end or now,
             end_time=end or now,
             attributes=UNSET if attributes is None else self._object(attributes, f"{where}attributes"),
@@ -83,13 +87,38 @@ class Drafts:
             scanners=UNSET if scanners is None else self._scanners(scanners, f"{where}scanners"),
         )
 
-    def _object(self, value: Any, where: str) -> dict[str, Any]:
+    def _moment(self, value: Moment | None, where: str) -> datetime.datetime | None:
+        if value is None:
+            return None
+        try:
+            return moment(value, where)
+        except LayerSchemaValidationError:
+            if self._strict:
+                raise
+            return None
+
+    def _object(self, value: Any, where: str, lonely: str = "value") -> dict[str, Any]:
+        """Copy an object; leniently, anything else becomes one whose only field is `lonely`."""
         copied = self._json(value, where)
         if isinstance(copied, dict):
             return copied
         if self._strict:
             raise LayerSchemaValidationError(f"{where} must be an object, such as a dict, but is {_named(value)}")
-        return {"value": copied}
+        return {lonely: copied}
+
+    def _list(self, values: Any, where: str) -> list[Any]:
+        """List what there are several of; leniently, anything else becomes a list of one."""
+        # Texts and objects can be iterated over, too, but not to the end that their owner had in mind.
+        single = isinstance(values, (str, bytes)) or hasattr(values, "keys") or not isinstance(values, AbstractIterable)
+        try:
+            if not single:
+                return list(values)
+        except Exception as error:
+            if self._strict:
+                raise LayerRequestPreparationError(f"{where} could not be read: {type_name(error)}") from error
+        if self._strict:
+            raise LayerSchemaValidationError(f"{where} must be a list, but is {_named(values)}")
+        return [values]
 
     def _texts(self, attributes: Mapping[str, Any]) -> dict[str, str]:
         copied = self._object(attributes, "attributes")
@@ -97,45 +126,57 @@ class Drafts:
 
     def _actions(self, actions: Iterable[Any]) -> list[SessionActionRequest]:
         drafts = []
-        for index, action in enumerate(actions):
+        for index, action in enumerate(self._list(actions, "actions")):
             where = f"actions[{index}]"
-            try:
-                drafts.append(self.action(**_fields(action, where), where=f"{where}."))
-            except TypeError as error:
-                raise LayerSchemaValidationError(f"{where} has not the fields of an action: {error}") from error
+            drafts.append(self.action(**_fields(action, where), where=f"{where}."))
         return drafts
 
     def _error(self, error: Any, where: str) -> SessionActionError:
         if isinstance(error, BaseException):
             return error_of(error)
-        if isinstance(error, str):
-            return SessionActionError(message=str(self._json(error, where)))
-        fields = self._object(error, where)
-        known = {name: value for name, value in fields.items() if name in ERROR_FIELDS and value is not None}
-        details = {**known.pop("details", {}), **{k: v for k, v in fields.items() if k not in ERROR_FIELDS}}
-        message, code = known.get("message"), known.get("code", UNSET)
-        if self._strict and not isinstance(message, str):
-            raise LayerSchemaValidationError(f"{where}.message must be text, but is {_named(message)}")
-        if not isinstance(code, (int, Unset)):
-            raise LayerSchemaValidationError(f"{where}.code must be an integer, but is {_named(code)}")
-        return SessionActionError(message=_text(message), code=code, details=details or UNSET)
+        given = self._object({"message": error} if isinstance(error, str) else error, where, "message")
+        fields = {name: value for name, value in given.items() if value is not None}
+        message = self._field(fields, "message", str, where, required=True)
+        code = self._field(fields, "code", int, where)
+        details = self._field(fields, "details", dict, where) or {}
+        if message is None:
+            message = _text(fields.pop("message", "no message given"))
+        return SessionActionError(
+            message=message, code=UNSET if code is None else code, details={**details, **fields} or UNSET
+        )
+
+    def _field(
+        self, fields: dict[str, Any], name: str, wanted: type[T], where: str, *, required: bool = False
+    ) -> T | None:
+        """Take a field of an error; leniently, one of another type stays where it is, for the details."""
+        value = fields.get(name)
+        if type(value) is wanted:
+            return fields.pop(name)  # type: ignore[no-any-return]
+        if self._strict and (required or value is not None):
+            raise LayerSchemaValidationError(f"{where}.{name} must be {NAMES[wanted]}, but is {_named(value)}")
+        return None
 
     def _scanners(self, scanners: Iterable[Any], where: str) -> list[SessionActionScanner]:
-        return [self._scanner(scanner, f"{where}[{index}]") for index, scanner in enumerate(scanners)]
+        return [self._scanner(each, f"{where}[{index}]") for index, each in enumerate(self._list(scanners, where))]
 
     def _scanner(self, scanner: Any, where: str) -> SessionActionScanner:
-        fields = self._object(scanner, where)
-        name, data = fields.get("name"), fields.get("data")
+        fields = self._object(scanner, where, "data")
+        name, data = fields.pop("name", None), fields.pop("data", None)
         if not isinstance(name, str) or not isinstance(data, dict):
-            raise LayerSchemaValidationError(f"{where} must have a name (text) and data (an object)")
-        return SessionActionScanner(name=name, data=data)
+            if self._strict:
+                raise LayerSchemaValidationError(f"{where} must have a name (text) and data (an object)")
+            name = "unnamed" if name is None else _text(name)
+            data = data if isinstance(data, dict) else {"value": data}
+        draft = SessionActionScanner(name=name, data=data)
+        draft.additional_properties.update(fields)
+        return draft
 
 
 STRICT = Drafts(strict=True)
 LENIENT = Drafts(strict=False)
 
 
-def parse_kind(kind: SessionActionKind | str) -> SessionActionKind:
+def parse_kind(kind: SessionActionKind | str, where: str = "kind") -> SessionActionKind:
     """Read the kind of an action.
 
     Raises:
@@ -145,32 +186,38 @@ def parse_kind(kind: SessionActionKind | str) -> SessionActionKind:
         return SessionActionKind(kind)
     except ValueError as error:
         kinds = ", ".join(member.value for member in SessionActionKind)
-        raise LayerSchemaValidationError(f"kind must be one of {kinds}, but is {kind!r:.60}") from error
+        raise LayerSchemaValidationError(f"{where} must be one of {kinds}, but is {short_repr(kind):.60}") from error
 
 
 def moment(value: Moment, where: str) -> datetime.datetime:
-    """Read a point in time: a datetime, or text after RFC 3339.
+    """Read a point in time, a datetime or text after RFC 3339, as one in UTC.
 
     Raises:
         LayerSchemaValidationError: If it is neither.
     """
-    if isinstance(value, datetime.datetime):
-        return value
     try:
-        return isoparse(value)
-    except (AttributeError, TypeError, ValueError) as error:
+        return utc(_read(value))
+    except Exception as error:  # a time zone is a class that anybody may write
+        shown = f"{short_repr(value):.60}" if isinstance(value, (str, datetime.datetime)) else _named(value)
         raise LayerSchemaValidationError(
-            f"{where} must be a datetime, or text such as 2026-03-02T09:30:00Z, but is {_named(value)}"
+            f"{where} must be a datetime, or text such as 2026-03-02T09:30:00Z, but is {shown}"
         ) from error
 
 
+def _read(value: Any) -> datetime.datetime:
+    if isinstance(value, str):
+        return isoparse(value)
+    if isinstance(value, datetime.datetime):
+        return value
+    raise TypeError(type_name(value))
+
+
 def error_of(error: BaseException) -> SessionActionError:
-    """Describe an exception as the contract describes errors."""
+    """Describe an exception as the contract describes errors. Never raises."""
     kind = type(error)
-    status = getattr(error, "status_code", None)
     return SessionActionError(
-        message=str(to_json_or_repr(_message(error))) or kind.__name__,
-        code=int(status) if isinstance(status, int) else UNSET,
+        message=str(to_json_or_repr(_message(error))) or type_name(error),
+        code=_status(error),
         details={"type": f"{kind.__module__}.{kind.__qualname__}"},
     )
 
@@ -182,19 +229,32 @@ def _message(error: BaseException) -> str:
         return ""
 
 
+def _status(error: BaseException) -> int | Unset:
+    try:
+        status = to_json_or_repr(getattr(error, "status_code", None))
+    except Exception:  # noqa: BLE001  (somebody else's property)
+        return UNSET
+    return status if type(status) is int else UNSET
+
+
 def _fields(action: Any, where: str) -> dict[str, Any]:
     if isinstance(action, SessionActionRequest):
-        names = ("kind", "start_time", "end_time", "attributes", "data", "error", "scanners")
-        values = {name: getattr(action, name) for name in names}
-        return {name: value for name, value in values.items() if not isinstance(value, Unset)}
-    if isinstance(action, Mapping):
-        return dict(action)
-    raise LayerSchemaValidationError(f"{where} must be a SessionActionRequest or a dict, but is {_named(action)}")
+        values = {**action.additional_properties, **{name: getattr(action, name) for name in ACTION_FIELDS}}
+        fields = {name: value for name, value in values.items() if not isinstance(value, Unset)}
+    elif isinstance(action, Mapping):
+        fields = dict(action)
+    else:
+        raise LayerSchemaValidationError(f"{where} must be a SessionActionRequest or a dict, but is {_named(action)}")
+    unknown = [short_repr(name) for name in fields if name not in ACTION_FIELDS]
+    if unknown or "kind" not in fields:
+        problem = f"{', '.join(unknown)} is none of {', '.join(ACTION_FIELDS)}" if unknown else "kind is missing"
+        raise LayerSchemaValidationError(f"{where} has not the fields of an action: {problem}")
+    return fields
 
 
 def _text(value: JSON) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _named(value: Any) -> str:
-    return "missing" if value is None else f"of type {type(value).__name__}"
+    return "missing" if value is None else f"of type {type_name(value)}"

@@ -120,7 +120,6 @@ class Layer:
         Example:
             >>> Layer().init(base_url="https://layer.example.com", application_id="my-application")
         """
-        arguments = {name: value for name, value in locals().items() if name != "self"}
         from ._parts import assemble
         from ._settings import Settings
 
@@ -129,6 +128,20 @@ class Layer:
                 raise LayerAlreadyInitializedError(
                     "Layer is initialized already; call layer.shutdown() first, or make another instance with Layer()"
                 )
+            arguments = {
+                "base_url": base_url,
+                "application_id": application_id,
+                "application_name": application_name,
+                "environment": environment,
+                "auth_provider": auth_provider,
+                "http_session": http_session,
+                "http_timeout": http_timeout,
+                "platform": platform,
+                "disable_instrumentations": disable_instrumentations,
+                "disabled_instrumentors": disabled_instrumentors,
+                "firewall_base_url": firewall_base_url,
+                "enable_firewall_instrumentation": enable_firewall_instrumentation,
+            }
             self._parts = assemble(Settings.resolve(arguments, os.environ), os.environ)
 
     def shutdown(self, timeout: float | None = None) -> None:
@@ -419,8 +432,8 @@ class Layer:
             dead_lettered; empty when not initialized.
 
         Example:
-            >>> layer.stats()
-            {}
+            >>> sorted(Layer().stats())
+            []
         """
         return {} if self._parts is None else self._parts.sink.stats()
 

@@ -96,12 +96,11 @@ class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def _send(self, request: httpx.Request, body: bytes) -> requests.Response:
         timeout = request.extensions.get("timeout", {})
-        headers = _headers(request)
-        keeps_own = "authorization" in headers and self._session.auth is None
+        keeps_own = "authorization" in request.headers and self._session.auth is None
         return self._session.request(
             request.method,
             str(request.url),
-            headers=headers,
+            headers=_headers(request),
             data=body or None,
             timeout=(timeout.get("connect"), timeout.get("read")),
             allow_redirects=True,
@@ -115,18 +114,15 @@ def _keep(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _headers(request: httpx.Request) -> dict[str, str]:
-    """Give the headers that somebody chose, without those that httpx adds to every request."""
-    return {
-        name: value
-        for name, value in request.headers.items()
-        if name not in HOP_HEADERS
-        and value != HTTPX_HEADERS.get(name)
-        and not (name == "host" and _is_own(value, request))
-    }
+    """Give the headers that somebody chose, as they spelled them, without those that httpx adds to every request."""
+    names = {name.decode("ascii") for name, _ in request.headers.raw}
+    return {name: request.headers[name] for name in names if not _is_added(name.lower(), request)}
 
 
-def _is_own(host: str, request: httpx.Request) -> bool:
-    return host.encode("ascii", "replace") == request.url.netloc
+def _is_added(name: str, request: httpx.Request) -> bool:
+    value = request.headers[name]
+    is_own_host = name == "host" and value.encode("ascii", "replace") == request.url.netloc
+    return is_own_host or name in HOP_HEADERS or value == HTTPX_HEADERS.get(name)
 
 
 def _before_method_change(response: requests.Response, method: str) -> requests.Response:

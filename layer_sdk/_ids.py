@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 from typing import Any, Union
@@ -21,8 +22,23 @@ def new_session_id() -> uuid.UUID:
 
 
 def session_id_for(application_id: str, key: str) -> uuid.UUID:
-    """Make the session id of a natural key: the same key in the same application gives the same id everywhere."""
-    return uuid.uuid5(NAMESPACE, f"{application_id}\0{key}")
+    """Make the session id of a natural key: the same key in the same application gives the same id everywhere.
+
+    Args:
+        application_id: The application's id; one that is a UUID counts the same however it is spelt.
+        key: Text, or an integer or UUID, which counts as its text.
+
+    Raises:
+        LayerSchemaValidationError: If the key is anything else: None would be one session for all.
+    """
+    if not isinstance(key, (str, int, uuid.UUID)):
+        raise LayerSchemaValidationError(
+            f"key must be text that names the session, but is of type {type(key).__name__}"
+        )
+    # As uuid.uuid5 does, but a key may hold bytes that Python decoded with surrogateescape.
+    name = f"{as_uuid(application_id) or application_id}\0{key}".encode("utf-8", "surrogatepass")
+    digest = hashlib.sha1(NAMESPACE.bytes + name).digest()  # noqa: S324  (RFC 9562 says SHA-1)
+    return uuid.UUID(bytes=digest[:16], version=VERSION)
 
 
 def parse_session_id(value: SessionId) -> uuid.UUID:
@@ -36,8 +52,9 @@ def parse_session_id(value: SessionId) -> uuid.UUID:
     try:
         return uuid.UUID(value)
     except (AttributeError, TypeError, ValueError) as error:
+        shown = f"{value!a:.60}" if type(value) is str else f"of type {type(value).__name__}"
         raise LayerSchemaValidationError(
-            f"session_id must be a UUID, given as uuid.UUID or as text, but is {type(value).__name__} {value!r:.60}"
+            f"session_id must be a UUID, given as uuid.UUID or as text, but is {shown}"
         ) from error
 
 

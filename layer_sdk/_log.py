@@ -12,8 +12,9 @@ logger = logging.getLogger("layer_sdk")
 logger.addHandler(logging.NullHandler())
 
 INTERVAL = 60.0
+MAX_MESSAGES = 1000
 
-# Called with every exception that `guard` swallows. The tests listen here and raise what they hear.
+# Called with every exception that is kept from the host. The tests listen here and raise what they hear.
 observers: list[Callable[[BaseException], None]] = []
 
 
@@ -23,10 +24,14 @@ class Limiter:
     Args:
         interval: Seconds between two passes of the same message.
         clock: A monotonic clock in seconds.
+        size: How many messages to remember; the one that came first is forgotten first.
     """
 
-    def __init__(self, interval: float = INTERVAL, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, interval: float = INTERVAL, clock: Callable[[], float] = time.monotonic, size: int = MAX_MESSAGES
+    ) -> None:
         self._interval = interval
+        self._size = size
         self._clock = clock
         self._lock = threading.RLock()
         self._seen: dict[str, tuple[float, int]] = {}
@@ -39,7 +44,10 @@ class Limiter:
             if now - last < self._interval:
                 self._seen[message] = (last, held_back + 1)
                 return 0
+            self._seen.pop(message, None)  # so that it becomes the newest
             self._seen[message] = (now, 0)
+            if len(self._seen) > self._size:
+                del self._seen[next(iter(self._seen))]
             return held_back + 1
 
 
@@ -55,9 +63,12 @@ def warn(message: str, *arguments: object) -> None:
     """
     times = limiter.admit(message)
     if times > 1:
-        logger.warning(message + " (%d times since the last such line)", *arguments, times)  # noqa: G003
-    elif times:
-        logger.warning(message, *arguments)
+        message, arguments = f"{message} (%d times since the last such line)", (*arguments, times)
+    try:
+        if times:
+            logger.warning(message, *arguments)
+    except Exception as error:  # noqa: BLE001  (the host's own handler; where it fails there is nowhere to say so)
+        _tell_observers(error)
 
 
 @contextmanager
@@ -71,10 +82,14 @@ def guard(doing: str) -> Iterator[None]:
 
 def swallow(doing: str, error: BaseException) -> None:
     """Report an exception that the host is not to see."""
-    for observer in observers:
-        observer(error)
+    _tell_observers(error)
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
     place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "an unknown place"
     warn("An error inside the Layer SDK while %s was ignored: %s at %s", doing, type(error).__name__, place)
+
+
+def _tell_observers(error: BaseException) -> None:
+    for observer in observers:
+        observer(error)

@@ -8,7 +8,14 @@ from typing import Mapping
 
 from ._version import __version__
 
-SYSTEMS = {"linux": "Linux", "darwin": "MacOS", "windows": "Windows", "ios": "iOS", "android": "Android"}
+SYSTEMS = {
+    "linux": "Linux",
+    "darwin": "MacOS",
+    "windows": "Windows",
+    "ios": "iOS",
+    "ipados": "iOS",
+    "android": "Android",
+}
 
 
 def operating_system() -> str:

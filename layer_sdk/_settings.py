@@ -5,16 +5,14 @@ An argument comes before the environment, the environment before the default.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from .auth import DEFAULT_TIMEOUT, MAX_TIMEOUT, seconds_of, shown
 from .exceptions import LayerInvalidConfigurationError, LayerMissingRequiredConfigurationError
-
-DEFAULT_TIMEOUT = 10.0
 
 
 class _WrongValueError(Exception):
@@ -48,35 +46,41 @@ def _text(value: Any) -> str:
     text = str(value).strip().strip("\"'").strip()
     if not text:
         raise _WrongValueError("must not be empty")
+    if text != text.encode("utf-8", "replace").decode("utf-8"):
+        raise _WrongValueError("must be text that UTF-8 can write")
     return text
 
 
 def _url(value: Any) -> str:
     text = _text(value).rstrip("/")
-    try:
-        parts = urlsplit(text)
-        port_is_right = parts.port is None or parts.port > 0
-    except ValueError as error:
-        raise _WrongValueError("must be a URL such as https://layer.example.com") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_right:
+    if not _has_host(text):
         raise _WrongValueError("must be a URL with scheme and host, such as https://layer.example.com")
-    if parts.query or parts.fragment:
+    if " " in text or not text.isprintable():
+        raise _WrongValueError("must be a URL without blanks inside, such as https://layer.example.com")
+    if "?" in text or "#" in text:
         raise _WrongValueError("must be a URL without query or fragment: paths are appended to it")
     return text
 
 
-def _seconds(value: Any) -> float:
+def _has_host(url: str) -> bool:
     try:
-        seconds = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise _WrongValueError("must be a number of seconds above 0, such as 10 or 2.5")
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # it may quote a password, so it goes no further
+        return False
+
+
+def _seconds(value: Any) -> float:
+    seconds = seconds_of(value)
+    if seconds is None:
+        raise _WrongValueError(f"must be a number of seconds above 0 and up to {MAX_TIMEOUT:.0f}, such as 10 or 2.5")
     return seconds
 
 
 def _names(value: Any) -> frozenset[str]:
-    parts: Iterable[Any] = value.split(",") if isinstance(value, str) else value
+    parts: Iterable[Any] = value
+    if isinstance(value, str):
+        parts = (part for part in value.split(",") if part.strip())
     try:
         names = [_text(part).lower() for part in parts]
     except TypeError as error:
@@ -93,9 +97,9 @@ def _flag(value: Any) -> bool:
     return flags[str(value).strip().lower()]
 
 
-def _having(method: str, wanted: str) -> Callable[[Any], Any]:
+def _having(*methods: str, wanted: str) -> Callable[[Any], Any]:
     def parse(value: Any) -> Any:
-        if isinstance(value, type) or not callable(getattr(value, method, None)):
+        if isinstance(value, type) or not all(callable(getattr(value, method, None)) for method in methods):
             raise _WrongValueError(f"must be {wanted}")
         return value
 
@@ -108,7 +112,8 @@ OPTIONS: list[Option] = [
     Option(
         "application_name",
         _text,
-        "In place of the id: looked up by `init`, and created when there is none of that name.",
+        "In place of the id: looked up by `init`, and created when there is none of that name. The id wins where both "
+        "are given, but not an id of the environment over a name given as an argument.",
         ("LAYER_APPLICATION_NAME",),
     ),
     Option(
@@ -119,12 +124,12 @@ OPTIONS: list[Option] = [
     ),
     Option(
         "auth_provider",
-        _having("get_headers", "an AuthProvider: an object with get_headers()"),
+        _having("get_headers", wanted="an AuthProvider: an object with get_headers()"),
         "Gives the credentials of each request; without one, requests carry none.",
     ),
     Option(
         "http_session",
-        _having("request", "a requests.Session"),
+        _having("request", "mount", wanted="a requests.Session"),
         "The `requests.Session` to send with; by default one that retries.",
     ),
     Option(
@@ -162,7 +167,7 @@ class Settings:
         origins: Where each value came from: `argument`, `default` or the name of an environment variable.
     """
 
-    base_url: str
+    base_url: str = field(repr=False)  # a URL may hold a password
     application_id: str | None
     application_name: str | None
     environment: str | None
@@ -171,7 +176,7 @@ class Settings:
     http_timeout: float
     platform: str | None
     disable_instrumentations: frozenset[str]
-    firewall_base_url: str | None
+    firewall_base_url: str | None = field(repr=False)
     enable_firewall_instrumentation: bool
     origins: Mapping[str, str] = field(repr=False)
 
@@ -191,14 +196,18 @@ class Settings:
         origins: dict[str, str] = {}
         for option in OPTIONS:
             values[option.name], origins[option.name] = _resolve(option, arguments, environ)
+        if origins["application_name"] == "argument" and origins["application_id"] != "argument":
+            values["application_id"], origins["application_id"] = None, "default"
         _require(values, environ)
         return cls(**values, origins=origins)
 
 
 def _resolve(option: Option, arguments: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Any, str]:
-    for name in (option.name, option.alias):
-        if name is not None and arguments.get(name) is not None:
-            return _parse(option, arguments[name], f"the argument {name}"), "argument"
+    given = [name for name in (option.name, option.alias) if name is not None and arguments.get(name) is not None]
+    if len(given) > 1:
+        raise LayerInvalidConfigurationError(f"{' and '.join(given)} are two names of one option: give one of them")
+    if given:
+        return _parse(option, arguments[given[0]], f"the argument {given[0]}"), "argument"
     for variable in option.variables:
         if environ.get(variable, "").strip():
             return _parse(option, environ[variable], f"the environment variable {variable}"), variable
@@ -209,15 +218,18 @@ def _parse(option: Option, value: Any, source: str) -> Any:
     try:
         return option.parse(value)
     except _WrongValueError as error:
-        raise LayerInvalidConfigurationError(
-            f"{option.name} {error}, but {source} is {_shown(value)}"
-        ) from error.__cause__
+        raise LayerInvalidConfigurationError(f"{option.name} {error}, but {source} is {_shown(value)}") from None
 
 
 def _shown(value: Any) -> str:
-    if not isinstance(value, (str, int, float)):
-        return f"of type {type(value).__name__}"
-    return re.sub(r"//[^/@\s]*@", "//***@", f"{value!r:.200}")  # a URL may hold a password
+    """Show a value without what may be secret in it: who logs in where it is a URL, and the URL's query."""
+    if not isinstance(value, str):
+        return shown(value)
+    text = value
+    if "@" in text:
+        scheme, separator, _ = text.rpartition("@")[0].partition("://")
+        text = f"{scheme if separator else ''}{separator}***@{text.rpartition('@')[2]}"
+    return shown(re.sub(r"[?#].*", "?***", text, flags=re.DOTALL))
 
 
 def _require(values: Mapping[str, Any], environ: Mapping[str, str]) -> None:

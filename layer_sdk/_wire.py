@@ -99,7 +99,7 @@ class Wire:
     def list_applications(self) -> list[Application]:
         """List the applications."""
         answer = _call("list applications", list_applications.sync_detailed, client=self._api)
-        if not isinstance(answer.parsed, list):
+        if not isinstance(answer.parsed, list) or not answer.content.lstrip().startswith(b"["):
             raise _unusable("list applications", answer.status_code, answer.content, answer.headers, LayerHTTPError)
         return answer.parsed
 

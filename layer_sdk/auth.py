@@ -7,18 +7,31 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping, TypeVar
+from urllib.parse import urlsplit
 
-from .exceptions import LayerAuthError, LayerMissingRequiredConfigurationError, LayerRequestError
+from .exceptions import (
+    LayerAuthError,
+    LayerInvalidConfigurationError,
+    LayerMissingRequiredConfigurationError,
+    LayerRequestError,
+)
 
 if TYPE_CHECKING:
     import requests
 
+T = TypeVar("T")
+
 DEFAULT_TIMEOUT = 10.0
+MAX_TIMEOUT = 2_000_000.0  # a socket cannot wait longer: milliseconds in 31 bits
 # A token is renewed when a tenth of its life is left, so that none expires on its way to the server.
 RENEW_AT = 0.9
 # RFC 6749 recommends `expires_in` and leaves it optional; a token without one is asked for anew after a minute.
 ASSUMED_LIFETIME = 60.0
+MAX_LIFETIME = 86_400.0
+# Besides 5xx, the statuses that say: not now.
+NOT_NOW = {408, 425, 429}
+REFUSED = {400, 401, 403}
 
 
 class AuthProvider(ABC):
@@ -59,6 +72,7 @@ class OIDCClientCredentials(AuthProvider):
 
     Raises:
         LayerMissingRequiredConfigurationError: If one of the first three is given neither way.
+        LayerInvalidConfigurationError: If a value cannot be used.
 
     Example:
         >>> provider = OIDCClientCredentials(
@@ -80,8 +94,9 @@ class OIDCClientCredentials(AuthProvider):
         http_session: requests.Session | None = None,
         http_timeout: float | None = None,
     ) -> None:
-        self._token_url = _required("token_url", token_url, "LAYER_OIDC_TOKEN_URL")
-        self._client_id = _required("client_id", client_id, "LAYER_OIDC_CLIENT_ID")
+        self._token_url = _url(_required("token_url", token_url, "LAYER_OIDC_TOKEN_URL"))
+        self._shown_url = _without_login(self._token_url)
+        self._client_id = _required("client_id", client_id, "LAYER_OIDC_CLIENT_ID").strip()
         self._client_secret = _required("client_secret", client_secret, "LAYER_OIDC_CLIENT_SECRET")
         self._scope = scope or os.environ.get("LAYER_OIDC_SCOPE")
         self._timeout = _timeout(http_timeout)
@@ -90,7 +105,7 @@ class OIDCClientCredentials(AuthProvider):
         self._token: tuple[str, float] | None = None  # the token and the monotonic time at which to renew it
 
     def __repr__(self) -> str:
-        return f"OIDCClientCredentials(token_url={self._token_url!r}, client_id={self._client_id!r})"
+        return f"OIDCClientCredentials(token_url={self._shown_url!r}, client_id={self._client_id!r})"
 
     def get_headers(self) -> dict[str, str]:
         """Give the `Authorization` header, with a new token when the old one is about to expire.
@@ -113,25 +128,55 @@ class OIDCClientCredentials(AuthProvider):
             return self._token[0]
 
     def _fetch(self) -> tuple[str, float]:
+        asked_at = time.monotonic()
+        response = self._ask()
+        answer = _json(response)
+        if not 200 <= response.status_code < 300:
+            raise self._refusal(response.status_code, answer)
+        token = answer.get("access_token") if isinstance(answer, dict) else None
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
+            status = response.status_code
+            raise LayerAuthError(
+                f"The token endpoint {self._shown_url} answered {status} without a usable access_token"
+            )
+        return token, asked_at + _lifetime(answer) * RENEW_AT
+
+    def _ask(self) -> requests.Response:
         import requests
 
-        if self._session is None:
-            from ._retry import default_session
-
-            self._session = default_session()
-        asked_at = time.monotonic()
+        session = self._session = self._session if self._session is not None else _default_session()
         try:
-            response = self._session.post(
+            return session.post(
                 self._token_url,
                 data=self._form(),
                 headers={"Accept": "application/json"},
                 timeout=self._timeout,
                 allow_redirects=False,
+                # RFC 6749 forbids a second way to authenticate: a netrc file's login stays out.
+                auth=_itself if getattr(session, "auth", None) is None else None,
             )
-        except requests.exceptions.RequestException as error:
-            raise LayerRequestError(f"No answer from the token endpoint {self._token_url}: {error}") from error
-        token, lifetime = _read(response, self._token_url)
-        return token, asked_at + lifetime * RENEW_AT
+        except requests.exceptions.HTTPError as error:
+            if error.response is not None:  # a hook that calls raise_for_status()
+                return error.response
+            raise self._unreachable(error) from error
+        except (requests.exceptions.RequestException, OSError, UnicodeError) as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> LayerRequestError:
+        return LayerRequestError(f"No answer from the token endpoint {self._shown_url}: {error}")
+
+    def _refusal(self, status: int, answer: Any) -> LayerRequestError | LayerAuthError:
+        """Say what an answer without a token means (RFC 6749, section 5.2)."""
+        words = _error_words(answer).replace(self._client_secret, "***")
+        if status >= 500 or status in NOT_NOW:
+            return LayerRequestError(f"The token endpoint {self._shown_url} answered {status}{words}")
+        if status in REFUSED:
+            return LayerAuthError(
+                f"The token endpoint {self._shown_url} refused the client credentials with status {status}{words}"
+            )
+        return LayerAuthError(
+            f"The token endpoint {self._shown_url} answered {status} instead of a token{words}; check token_url"
+        )
 
     def _form(self) -> dict[str, str]:
         form = {
@@ -144,57 +189,92 @@ class OIDCClientCredentials(AuthProvider):
         return form
 
 
-def _required(name: str, value: str | None, variable: str) -> str:
-    value = value or os.environ.get(variable)
-    if not value:
-        raise LayerMissingRequiredConfigurationError(
-            f"{name} is missing: give OIDCClientCredentials the argument {name}, or set {variable}"
-        )
+def _itself(value: T) -> T:
     return value
 
 
-def _timeout(value: float | None) -> float:
-    given = value if value is not None else os.environ.get("LAYER_OIDC_TIMEOUT") or DEFAULT_TIMEOUT
-    try:
-        seconds = float(given)
-    except (TypeError, ValueError):
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        from .exceptions import LayerInvalidConfigurationError
+def _default_session() -> requests.Session:
+    from ._retry import default_session
 
-        source = "the argument http_timeout" if value is not None else "LAYER_OIDC_TIMEOUT"
-        raise LayerInvalidConfigurationError(f"{source} must be a number of seconds above 0, but is {given!r}")
+    return default_session()
+
+
+def _required(name: str, value: str | None, variable: str) -> str:
+    found = value or os.environ.get(variable)
+    if not found or not str(found).strip():
+        raise LayerMissingRequiredConfigurationError(
+            f"{name} is missing: give OIDCClientCredentials the argument {name}, or set {variable}"
+        )
+    if not isinstance(found, str):
+        raise LayerInvalidConfigurationError(f"{name} must be text, but is of type {type(found).__name__}")
+    return found
+
+
+def _url(value: str) -> str:
+    text = value.strip().strip("\"'").strip()
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:  # shown it is not: a URL may hold a password
+        raise LayerInvalidConfigurationError(
+            "token_url must be a URL with scheme and host, such as https://sso.example.com/realms/REALM/protocol/"
+            "openid-connect/token: look at the argument token_url, or LAYER_OIDC_TOKEN_URL"
+        )
+    return text
+
+
+def _without_login(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def seconds_of(value: Any) -> float | None:
+    """Read a timeout; None where it is not a number of seconds that a socket can wait."""
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (OverflowError, TypeError, ValueError):
+        return None
+    return seconds if 0 < seconds <= MAX_TIMEOUT else None
+
+
+def shown(value: Any) -> str:
+    """Show a number or a text in an error; of anything else its type."""
+    if isinstance(value, (str, float)) or (isinstance(value, int) and value.bit_length() <= 64):
+        return f"{value!r:.200}"
+    return f"of type {type(value).__name__}"
+
+
+def _timeout(value: float | None) -> float:
+    given = value if value is not None else os.environ.get("LAYER_OIDC_TIMEOUT", "").strip() or DEFAULT_TIMEOUT
+    seconds = seconds_of(given)
+    if seconds is None:
+        source = "the argument http_timeout" if value is not None else "the environment variable LAYER_OIDC_TIMEOUT"
+        raise LayerInvalidConfigurationError(
+            f"http_timeout must be a number of seconds above 0 and up to {MAX_TIMEOUT:.0f}, "
+            f"but {source} is {shown(given)}"
+        )
     return seconds
 
 
-def _read(response: requests.Response, url: str) -> tuple[str, float]:
-    """Read the token and its lifetime in seconds out of the endpoint's answer (RFC 6749, section 5)."""
+def _json(response: requests.Response) -> Any:
     try:
-        answer = response.json()
-    except ValueError:
-        answer = None
-    status = response.status_code
-    if status != 200:
-        words = _error_words(answer)
-        if status >= 500:
-            raise LayerRequestError(f"The token endpoint {url} answered {status}{words}")
-        raise LayerAuthError(f"The token endpoint {url} refused the client credentials with status {status}{words}")
-    token = answer.get("access_token") if isinstance(answer, dict) else None
-    if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
-        raise LayerAuthError(f"The token endpoint {url} answered 200 without a usable access_token")
-    return token, _lifetime(answer)
+        return response.json()
+    except (RecursionError, ValueError):
+        return None
 
 
 def _error_words(answer: Any) -> str:
     if not isinstance(answer, dict):
         return ""
     words = [answer[name] for name in ("error", "error_description") if isinstance(answer.get(name), str)]
-    return f": {' - '.join(words):.300}" if words else ""
+    return f": {' - '.join(words)}" if words else ""
 
 
 def _lifetime(answer: Mapping[str, Any]) -> float:
     try:
         seconds = float(answer.get("expires_in", ASSUMED_LIFETIME))
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return ASSUMED_LIFETIME
-    return seconds if 0 <= seconds < math.inf else ASSUMED_LIFETIME
+    return min(seconds, MAX_LIFETIME) if seconds >= 0 else ASSUMED_LIFETIME

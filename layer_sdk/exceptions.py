@@ -9,10 +9,10 @@
     ├── LayerSchemaValidationError               an argument is not what the contract asks for
     ├── LayerRequestPreparationError             the data cannot be put into JSON
     ├── LayerRequestError                        the request got no answer
-    │   └── LayerFirewallRequestError            ... from the firewall
+    │   └── LayerFirewallRequestError            ... from the firewall (also a LayerFirewallException)
     ├── LayerHTTPError                           the answer was not a success
     │   ├── LayerAuthHTTPError                   ... but 401 or 403 (also a LayerAuthError)
-    │   └── LayerFirewallHTTPError               ... and came from the firewall
+    │   └── LayerFirewallHTTPError               ... and came from the firewall (also a LayerFirewallException)
     ├── LayerAuthError                           no credentials, or refused ones
     ├── LayerFirewallException                   anything about the firewall
     └── LayerFirewallSessionBlocked              the firewall says that the session is to be stopped

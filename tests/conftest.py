@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 import pytest
 import requests
+
 from layer_sdk import Layer, _log, layer
 from layer_sdk.devserver import Server, Settings
 
@@ -30,7 +31,9 @@ class DeniedError(OSError):
 def clean_environ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Take away every variable that could steer the SDK or requests."""
     for name in list(os.environ):
-        if name.startswith(("LAYER_", "KUBERNETES_", "POD_", "NODE_")) or name.lower().endswith("_proxy"):
+        if name.startswith(("LAYER_", "KUBERNETES_", "POD_", "NODE_")) or name.lower().endswith(
+            ("_proxy", "_ca_bundle")
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
 

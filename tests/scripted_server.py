@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable, Mapping
 
+from requests.structures import CaseInsensitiveDict
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -92,10 +94,12 @@ class ScriptedServer:
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                asked = Asked(self.command, self.path, dict(self.headers.items()), body, self.client_address)
-                answer = outer._next(asked)  # noqa: SLF001  (it is ours)
+                asked = Asked(
+                    self.command, self.path, CaseInsensitiveDict(self.headers.items()), body, self.client_address
+                )
+                answer = outer._next(asked)
                 end = time.monotonic() + answer.delay
-                while time.monotonic() < end and not outer._stopping.wait(0.02):  # noqa: SLF001
+                while time.monotonic() < end and not outer._stopping.wait(0.02):
                     pass
                 if answer.cut:
                     self.close_connection = True

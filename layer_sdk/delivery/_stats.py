@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Any, Iterator
 from typing import Counter as CounterOf
 
+from layer_sdk.exceptions import LayerHTTPError
+
 
 class Stats:
     """Counts records, and every one of them at every moment.
@@ -28,9 +30,10 @@ class Stats:
         try:
             yield
         except BaseException as error:
+            why = reason(error)
             with self._lock:
                 self._counts.update(in_flight=-1)
-                self._dropped[reason(error)] += 1
+                self._dropped[why] += 1
             raise
         with self._lock:
             self._counts.update(in_flight=-1, sent=1)
@@ -46,5 +49,5 @@ class Stats:
 
 def reason(error: BaseException) -> str:
     """Name the class of a loss, for counts and logs: never the text of the error."""
-    status = getattr(error, "status_code", None)
-    return f"http_{int(status)}" if isinstance(status, int) else type(error).__name__
+    status = error.status_code if isinstance(error, LayerHTTPError) else None
+    return type(error).__name__ if status is None else f"http_{int(status)}"

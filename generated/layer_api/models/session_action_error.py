@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, KeysView, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -19,21 +19,29 @@ class SessionActionError:
 
     Attributes:
         message (str): The error in words.
-        code (int | Unset): A status or error code.
-        details (dict[str, Any] | Unset): Anything else that is known of the error.
+        code (int | None | Unset): A status or error code.
+        details (dict[str, Any] | None | Unset): Anything else that is known of the error.
     """
 
     message: str
-    code: int | Unset = UNSET
-    details: dict[str, Any] | Unset = UNSET
+    code: int | None | Unset = UNSET
+    details: dict[str, Any] | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         message = self.message
 
-        code = self.code
+        code: int | None | Unset
+        if isinstance(self.code, Unset):
+            code = UNSET
+        else:
+            code = self.code
 
-        details = self.details
+        details: dict[str, Any] | None | Unset
+        if isinstance(self.details, Unset):
+            details = UNSET
+        else:
+            details = self.details
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -54,9 +62,23 @@ class SessionActionError:
         d = dict(src_dict)
         message = d.pop("message")
 
-        code = d.pop("code", UNSET)
+        def _parse_code(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast("int | None | Unset", data)
 
-        details = d.pop("details", UNSET)
+        code = _parse_code(d.pop("code", UNSET))
+
+        def _parse_details(data: object) -> dict[str, Any] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast("dict[str, Any] | None | Unset", data)
+
+        details = _parse_details(d.pop("details", UNSET))
 
         session_action_error = cls(
             message=message,

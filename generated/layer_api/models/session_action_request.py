@@ -29,7 +29,8 @@ class SessionActionRequest:
         kind (SessionActionKind): What an action is.
         start_time (datetime.datetime): When the action began.
         end_time (datetime.datetime): When the action ended.
-        attributes (dict[str, Any] | Unset): What is known of the action, such as `model.id`. Values may be any JSON.
+        attributes (dict[str, Any] | None | Unset): What is known of the action, such as `model.id`. Values may be any
+            JSON.
         data (dict[str, Any] | None | Unset): What was said or done; its shape goes by `kind`:
 
             | kind | data |
@@ -49,7 +50,7 @@ class SessionActionRequest:
     kind: SessionActionKind
     start_time: datetime.datetime
     end_time: datetime.datetime
-    attributes: dict[str, Any] | Unset = UNSET
+    attributes: dict[str, Any] | None | Unset = UNSET
     data: dict[str, Any] | None | Unset = UNSET
     error: None | SessionActionError | Unset = UNSET
     scanners: list[SessionActionScanner] | None | Unset = UNSET
@@ -64,7 +65,11 @@ class SessionActionRequest:
 
         end_time = format_datetime(self.end_time)
 
-        attributes = self.attributes
+        attributes: dict[str, Any] | None | Unset
+        if isinstance(self.attributes, Unset):
+            attributes = UNSET
+        else:
+            attributes = self.attributes
 
         data: dict[str, Any] | None | Unset
         if isinstance(self.data, Unset):
@@ -124,7 +129,14 @@ class SessionActionRequest:
 
         end_time = isoparse(d.pop("end_time"))
 
-        attributes = d.pop("attributes", UNSET)
+        def _parse_attributes(data: object) -> dict[str, Any] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast("dict[str, Any] | None | Unset", data)
+
+        attributes = _parse_attributes(d.pop("attributes", UNSET))
 
         def _parse_data(data: object) -> dict[str, Any] | None | Unset:
             if data is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, KeysView, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
 from attrs import define as _attrs_define
@@ -26,29 +26,34 @@ class SessionRequest:
 
     Attributes:
         application_id (str): The application that the session belongs to. A UUID on deployed servers.
-        session_id (UUID | Unset): The id that the client chooses, a version 5 UUID. Left out, the server makes one up.
+        session_id (None | Unset | UUID): The id that the client chooses, a version 5 UUID. Left out, the server makes
+            one up.
         attributes (dict[str, str] | Unset): What is known of the session, text by text: `source`, `os`, `environment`,
             `python.runtime`, and whatever
             the application adds, such as `user.id`.
         start_time (datetime.datetime | Unset): When the session began.
         end_time (datetime.datetime | Unset): When the session ended, where that is known.
-        actions (list[SessionActionRequest] | Unset): The session's first actions, in order.
+        actions (list[SessionActionRequest] | None | Unset): The session's first actions, in order.
     """
 
     application_id: str
-    session_id: UUID | Unset = UNSET
+    session_id: None | Unset | UUID = UNSET
     attributes: dict[str, str] | Unset = UNSET
     start_time: datetime.datetime | Unset = UNSET
     end_time: datetime.datetime | Unset = UNSET
-    actions: list[SessionActionRequest] | Unset = UNSET
+    actions: list[SessionActionRequest] | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         application_id = self.application_id
 
-        session_id: str | Unset = UNSET
-        if not isinstance(self.session_id, Unset):
+        session_id: None | str | Unset
+        if isinstance(self.session_id, Unset):
+            session_id = UNSET
+        elif isinstance(self.session_id, UUID):
             session_id = str(self.session_id)
+        else:
+            session_id = self.session_id
 
         attributes = self.attributes
 
@@ -60,12 +65,17 @@ class SessionRequest:
         if not isinstance(self.end_time, Unset):
             end_time = format_datetime(self.end_time)
 
-        actions: list[dict[str, Any]] | Unset = UNSET
-        if not isinstance(self.actions, Unset):
+        actions: list[dict[str, Any]] | None | Unset
+        if isinstance(self.actions, Unset):
+            actions = UNSET
+        elif isinstance(self.actions, list):
             actions = []
-            for actions_item_data in self.actions:
-                actions_item = actions_item_data.to_dict()
-                actions.append(actions_item)
+            for actions_type_0_item_data in self.actions:
+                actions_type_0_item = actions_type_0_item_data.to_dict()
+                actions.append(actions_type_0_item)
+
+        else:
+            actions = self.actions
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -94,12 +104,22 @@ class SessionRequest:
         d = dict(src_dict)
         application_id = d.pop("application_id")
 
-        _session_id = d.pop("session_id", UNSET)
-        session_id: UUID | Unset
-        if isinstance(_session_id, Unset):
-            session_id = UNSET
-        else:
-            session_id = UUID(_session_id)
+        def _parse_session_id(data: object) -> None | Unset | UUID:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                session_id_type_0 = UUID(data)
+
+                return session_id_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast("None | Unset | UUID", data)
+
+        session_id = _parse_session_id(d.pop("session_id", UNSET))
 
         attributes = d.pop("attributes", UNSET)
 
@@ -117,14 +137,27 @@ class SessionRequest:
         else:
             end_time = isoparse(_end_time)
 
-        _actions = d.pop("actions", UNSET)
-        actions: list[SessionActionRequest] | Unset = UNSET
-        if _actions is not UNSET:
-            actions = []
-            for actions_item_data in _actions:
-                actions_item = SessionActionRequest.from_dict(actions_item_data)
+        def _parse_actions(data: object) -> list[SessionActionRequest] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                actions_type_0 = []
+                _actions_type_0 = data
+                for actions_type_0_item_data in _actions_type_0:
+                    actions_type_0_item = SessionActionRequest.from_dict(actions_type_0_item_data)
 
-                actions.append(actions_item)
+                    actions_type_0.append(actions_type_0_item)
+
+                return actions_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast("list[SessionActionRequest] | None | Unset", data)
+
+        actions = _parse_actions(d.pop("actions", UNSET))
 
         session_request = cls(
             application_id=application_id,

@@ -1,0 +1,58 @@
+# Everything a maintainer runs, and CI with them. `make` alone lists the targets.
+# Versions of tools are pinned in requirements/dev.txt; what a target needs it installs once, into .venv and .envs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SDK := layer_sdk generated/layer_api
+
+.PHONY: help demo test check generate check-generated fuzz compat clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+demo: .venv/demo ## record a conversation in an embedded Layer and print it
+	$(BIN)/python scripts/demo.py
+
+test: .venv/dev ## run the whole test suite
+	$(BIN)/python -m pytest
+
+check: .venv/dev ## lint, types, layers, dead code, spelling, the contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vermin --quiet --no-tips --backport typing_extensions -t=3.8- --violations $(SDK)
+	$(BIN)/vulture
+	$(BIN)/codespell
+	$(BIN)/openapi-spec-validator openapi.yaml
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(BIN)/node .envs/node/node_modules/.bin/redocly lint
+
+generate: .venv/dev ## generate generated/layer_api from openapi.yaml
+	$(BIN)/python scripts/generate.py
+
+check-generated: .venv/dev ## fail where generated/layer_api is not what `make generate` makes
+	$(BIN)/python scripts/generate.py --check
+
+fuzz: .venv/dev ## let Schemathesis loose on the embedded Layer, a few thousand cases
+	$(BIN)/python scripts/fuzz.py
+
+compat: .venv/dev ## the built wheel on every Python here, and the published SDK against the embedded Layer
+	$(BIN)/python scripts/compat.py
+
+clean: ## remove what the targets above have made
+	rm -rf .venv .envs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/demo: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[devserver]'
+	touch $@
+
+.venv/dev: requirements/dev.txt requirements/package.json requirements/package-lock.json pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("make: the development tools need Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[devserver]'
+	mkdir -p .envs/node && cp requirements/package.json requirements/package-lock.json requirements/npmrc .envs/node/
+	mv .envs/node/npmrc .envs/node/.npmrc
+	cd .envs/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	touch .venv/demo $@

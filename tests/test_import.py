@@ -1,0 +1,120 @@
+"""What `import layer_sdk` does: next to nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(program: str) -> dict[str, object]:
+    """Run a program in a fresh interpreter; it prints a JSON object."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=ROOT,
+        env={"PYTHONPATH": "generated:."},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    return dict(json.loads(done.stdout))
+
+
+def test_import_has_no_side_effects() -> None:
+    """No thread, no environment read, no logging set up, nothing heavy loaded, nothing printed."""
+    seen = run(
+        """
+import json, logging, os, sys, threading
+read = []
+class Watched(dict):
+    def __getitem__(self, name): read.append(name); return super().__getitem__(name)
+    def get(self, name, default=None): read.append(name); return super().get(name, default)
+    def __contains__(self, name): read.append(name); return super().__contains__(name)
+before = (list(logging.root.handlers), logging.root.level, logging.getLevelName(20))
+os.environ = Watched(os.environ)
+os.getenv = os.environ.get
+import layer_sdk
+after = (list(logging.root.handlers), logging.root.level, logging.getLevelName(20))
+print(json.dumps({
+    "read": read,
+    "threads": threading.active_count(),
+    "logging": before == after,
+    "level": logging.getLogger("layer_sdk").level,
+    "handlers": [type(handler).__name__ for handler in logging.getLogger("layer_sdk").handlers],
+    "heavy": sorted({name.split(".")[0] for name in sys.modules} & {
+        "requests", "urllib3", "httpx", "httpcore", "attr", "attrs", "dateutil", "asyncio", "inspect", "dataclasses",
+        "openai", "starlette", "layer_api",
+    }),
+}))
+"""
+    )
+    assert {
+        "read": [],
+        "threads": 1,
+        "logging": True,
+        "level": 0,
+        "handlers": [],
+        "heavy": [],
+    } == seen
+
+
+def test_models_do_not_load_the_http_stack() -> None:
+    """A program that decorates with the enum of kinds has not yet paid for requests and httpx."""
+    seen = run(
+        """
+import json, sys
+from layer_sdk import SessionActionKind, layer
+@layer.session()
+@layer.action(kind=SessionActionKind.EMBEDDINGS)
+def f(): return 1
+f()
+print(json.dumps({"heavy": sorted({"requests", "httpx", "urllib3"} & set(sys.modules))}))
+"""
+    )
+    assert {"heavy": []} == seen
+
+
+def test_import_costs_at_most_half_of_requests() -> None:
+    """Side by side in one run, `import layer_sdk` takes at most half of what `import requests` takes."""
+    program = (
+        "import json, time; t = time.perf_counter(); import {}; print(json.dumps({{'s': time.perf_counter() - t}}))"
+    )
+    pairs = [[float(str(run(program.format(name))["s"])) for name in ("layer_sdk", "requests")] for _ in range(9)]
+    ours, theirs = (sorted(values)[len(values) // 2] for values in zip(*pairs))
+    assert 0.5 >= ours / theirs
+
+
+@pytest.mark.parametrize("module", ["layer_sdk", "layer_api"])
+def test_package_is_typed(module: str) -> None:
+    """The package tells type checkers that it is typed."""
+    seen = run(
+        f"import json, {module}, pathlib as p; print(json.dumps({{'d': str(p.Path({module}.__file__).parent)}}))"
+    )
+    assert (Path(str(seen["d"])) / "py.typed").is_file()
+
+
+def test_every_public_name_is_there() -> None:
+    """Each name in __all__ can be had, and dir() shows them."""
+    seen = run(
+        """
+import json, layer_sdk
+print(json.dumps({"missing": [n for n in layer_sdk.__all__ if not hasattr(layer_sdk, n)],
+                  "dir": sorted(layer_sdk.__all__) == dir(layer_sdk)}))
+"""
+    )
+    assert {"missing": [], "dir": True} == seen
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    """A name that is not there fails as it does with any module."""
+    import layer_sdk
+
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        layer_sdk.Nothing  # noqa: B018
