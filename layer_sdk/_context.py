@@ -11,6 +11,7 @@ class Frame(NamedTuple):
 
     key: object
     value: Any
+    scope: object
     outer: Frame | None
 
 
@@ -27,9 +28,9 @@ def restore(frame: Frame | None) -> None:
     _frames.set(frame)
 
 
-def push(key: object, value: Any) -> None:
-    """Make `value` the current one of `key`."""
-    _frames.set(Frame(key, value, _frames.get()))
+def push(key: object, value: Any, scope: object) -> None:
+    """Make `value` the current one of `key`, until `scope` is popped."""
+    _frames.set(Frame(key, value, scope, _frames.get()))
 
 
 def current(key: object) -> Any:
@@ -40,20 +41,20 @@ def current(key: object) -> Any:
     return None if frame is None else frame.value
 
 
-def pop(key: object) -> Any:
-    """Take away the last frame of `key`, wherever it stands, and give its value, or None.
+def pop(scope: object) -> Any:
+    """Take away what `scope` pushed last, wherever it stands, and give its value, or None.
 
     Scopes need not end in the order in which they began: generators are left whenever their caller pleases.
     """
     above = []
     frame = _frames.get()
-    while frame is not None and frame.key is not key:
+    while frame is not None and frame.scope is not scope:
         above.append(frame)
         frame = frame.outer
     if frame is None:
         return None
     rest = frame.outer
     for kept in reversed(above):
-        rest = Frame(kept.key, kept.value, rest)
+        rest = kept._replace(outer=rest)
     _frames.set(rest)
     return frame.value

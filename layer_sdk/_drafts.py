@@ -225,14 +225,14 @@ def error_of(error: BaseException) -> SessionActionError:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001  (somebody else's __str__)
+    except Exception:  # noqa: BLE001  (somebody else's code)
         return ""
 
 
 def _status(error: BaseException) -> int | Unset:
     try:
         status = to_json_or_repr(getattr(error, "status_code", None))
-    except Exception:  # noqa: BLE001  (somebody else's property)
+    except Exception:  # noqa: BLE001  (somebody else's code)
         return UNSET
     return status if type(status) is int else UNSET
 

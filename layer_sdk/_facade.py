@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ._ids import SessionId
     from ._parts import Parts
     from ._recording import ActionScope, Recorder, SessionScope
+    from ._scrubbing import BeforeSend
     from .auth import AuthProvider
     from .schemas import (
         Application,
@@ -91,6 +92,14 @@ class Layer:
         disabled_instrumentors: Iterable[str] | None = None,
         firewall_base_url: str | None = None,
         enable_firewall_instrumentation: bool | None = None,
+        delivery: str | None = None,
+        max_queue_bytes: int | None = None,
+        overflow: str | None = None,
+        shutdown_timeout: float | None = None,
+        on_drop: Callable[[str, str, int], object] | None = None,
+        before_send: BeforeSend | None = None,
+        capture_content: str | None = None,
+        content_key: str | bytes | None = None,
     ) -> None:
         """Configure and start. Each option is taken from its argument, else the environment, else its default.
 
@@ -110,6 +119,14 @@ class Layer:
             disabled_instrumentors: The same, as an older SDK called it.
             firewall_base_url: Where the Layer firewall answers. Else `LAYER_FIREWALL_BASE_URL`.
             enable_firewall_instrumentation: Ask the firewall before each `append_action`. Default False.
+            delivery: `background` (the default), or `inline` to send before a recording call returns.
+            max_queue_bytes: What may wait in memory. Default 64 MiB.
+            overflow: What gives way then: `drop_newest` (the default), `drop_oldest` or `block`.
+            shutdown_timeout: Seconds that `shutdown` and the end of the process wait for what is left. Default 5.
+            on_drop: Called with reason, session id and count for every loss, from any thread.
+            before_send: Called with each action; gives the one to send, or None. If it raises, nothing is sent.
+            capture_content: `full` (the default), or `metadata` for sizes and a keyed hash in place of texts.
+            content_key: The key of that hash. By default a random one for each process.
 
         Raises:
             LayerAlreadyInitializedError: If it is initialized already.
@@ -141,6 +158,14 @@ class Layer:
                 "disabled_instrumentors": disabled_instrumentors,
                 "firewall_base_url": firewall_base_url,
                 "enable_firewall_instrumentation": enable_firewall_instrumentation,
+                "delivery": delivery,
+                "max_queue_bytes": max_queue_bytes,
+                "overflow": overflow,
+                "shutdown_timeout": shutdown_timeout,
+                "on_drop": on_drop,
+                "before_send": before_send,
+                "capture_content": capture_content,
+                "content_key": content_key,
             }
             self._parts = assemble(Settings.resolve(arguments, os.environ), os.environ)
 
@@ -148,7 +173,7 @@ class Layer:
         """Deliver what is left and let go of everything; `init` may be called again. Harmless when not initialized.
 
         Args:
-            timeout: Seconds to wait for what is left.
+            timeout: Seconds to wait for what is left; by default the option `shutdown_timeout`.
         """
         with self._lock:
             parts, self._parts = self._parts, None
@@ -163,6 +188,7 @@ class Layer:
         end_time: Moment | None = None,
         session_id: SessionId | None = None,
         actions: Iterable[SessionActionRequest | Mapping[str, Any]] | None = None,
+        wait: bool = True,
     ) -> str:
         """Create a session and return when Layer has answered (operation `createSession`).
 
@@ -172,9 +198,10 @@ class Layer:
             end_time: When it ended, if it has.
             session_id: A version 5 UUID of your own; by default one is made. See `session_id_for`.
             actions: The session's first actions, sent in the same request.
+            wait: False hands over to background delivery and returns at once.
 
         Returns:
-            The session's id, the one that Layer answered with.
+            The session's id, the one that Layer answered with; without `wait` the one that was sent.
 
         Raises:
             LayerHTTPError: If Layer refuses it.
@@ -188,20 +215,17 @@ class Layer:
             >>> layer.create_session(attributes={"user.id": "user-001"})  # doctest: +SKIP
             '2ed6657d-e927-568b-95e1-2665a8aea6a2'
         """
-        from ._drafts import STRICT
-        from ._ids import new_session_id
-        from ._recording import now
+        from . import _calls
 
-        parts = self._initialized()
-        request = STRICT.session(
-            parts.application_id,
-            session_id=new_session_id() if session_id is None else session_id,
-            attributes={**parts.attributes, **(attributes or {})},
-            start_time=start_time or now(),
+        return _calls.create_session(
+            self._initialized(),
+            wait=wait,
+            attributes=attributes,
+            start_time=start_time,
             end_time=end_time,
+            session_id=session_id,
             actions=actions,
         )
-        return str(parts.wire.create_session(request))
 
     def append_action(
         self,
@@ -214,6 +238,7 @@ class Layer:
         data: Any | None = None,
         error: SessionActionError | BaseException | Mapping[str, Any] | str | None = None,
         scanners: Iterable[SessionActionScanner | Mapping[str, Any]] | None = None,
+        wait: bool = True,
     ) -> None:
         """Append an action to a session and return when Layer has answered (operation `appendAction`).
 
@@ -226,6 +251,7 @@ class Layer:
             data: What was said or done; its shape goes by `kind`, see the contract.
             error: What went wrong, if something did.
             scanners: What scanners found, such as the token usage.
+            wait: False hands over to background delivery and returns at once.
 
         Raises:
             LayerFirewallSessionBlocked: If the firewall is asked, and says block.
@@ -236,12 +262,12 @@ class Layer:
             ...     session_id, kind="completion_prompt", data={"messages": [{"role": "user", "content": "Hello"}]}
             ... )
         """
-        from ._drafts import STRICT
-        from ._ids import parse_session_id
+        from . import _calls
 
-        parts = self._initialized()
-        found = parse_session_id(session_id)
-        request = STRICT.action(
+        _calls.append_action(
+            self._initialized(),
+            session_id,
+            wait=wait,
             kind=kind,
             start_time=start_time,
             end_time=end_time,
@@ -250,9 +276,6 @@ class Layer:
             error=error,
             scanners=scanners,
         )
-        if parts.settings.enable_firewall_instrumentation:
-            parts.wire.refuse_blocked(found)
-        parts.wire.append_action(found, request)
 
     def list_applications(self) -> list[Application]:
         """List the applications (operation `listApplications`).
@@ -423,6 +446,24 @@ class Layer:
             True
         """
         return self._parts is None or self._parts.sink.flush(timeout)
+
+    aflush = _twin(flush)
+
+    def install_sigterm_handler(self) -> None:
+        """Have SIGTERM end the process as `sys.exit(143)` does, so that what is recorded is still delivered.
+
+        Without it, and without a server such as gunicorn, uvicorn or Celery that handles the signal, SIGTERM ends
+        Python at once. A handler that was there before runs first. Call it from the main thread.
+
+        Raises:
+            ValueError: If it is called from another thread.
+
+        Example:
+            >>> layer.install_sigterm_handler()
+        """
+        from .delivery import install_sigterm_handler
+
+        install_sigterm_handler()
 
     def stats(self) -> dict[str, Any]:
         """Account for what was recorded since `init`.

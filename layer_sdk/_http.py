@@ -12,6 +12,8 @@ import requests
 from requests import exceptions as failed
 from urllib3 import exceptions as urllib3_failed
 
+from . import _fork, _pools
+from ._suppression import suppressed
 from .auth import AuthProvider
 from .exceptions import LayerAuthError, LayerSDKException
 
@@ -75,11 +77,17 @@ class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def __init__(self, session: requests.Session) -> None:
         self._session = session
+        _fork.watch(self)
+
+    def after_fork(self) -> None:
+        """Leave the parent's connections alone."""
+        _pools.renew(self._session)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and read its whole answer."""
         try:
-            response = self._send(request, request.read())
+            with suppressed():
+                response = self._send(request, request.read())
         except failed.HTTPError as error:
             # A hook that calls raise_for_status() got an answer; what it means is for the caller to say.
             if error.response is None:

@@ -65,11 +65,11 @@ def to_json(value: Any, where: str) -> JSON:
         raise LayerRequestPreparationError(f"{where} is nested too deep for the stack that is left") from error
 
 
-def to_json_or_repr(value: Any, where: str = "") -> JSON:  # noqa: ARG001  (the signature of to_json)
+def to_json_or_repr(value: Any, where: str = "") -> JSON:  # noqa: ARG001  (one signature for both)
     """Copy a value into what JSON can hold; a part without such a form becomes a short text. Never raises."""
     try:
         return _Copy(_fall_back).copy(value, 0)
-    except Exception:  # noqa: BLE001  (the host comes first)
+    except Exception:  # noqa: BLE001  (somebody else's code)
         return _label(value)
 
 
@@ -84,7 +84,7 @@ def short_repr(value: Any) -> str:
     """Show a value in a text that UTF-8 can hold and that is not too long. Never raises."""
     try:
         text = str.encode(repr(value), "utf-8", "replace").decode("utf-8")
-    except Exception:  # noqa: BLE001  (somebody else's __repr__)
+    except Exception:  # noqa: BLE001  (somebody else's code)
         return _label(value)
     return text if len(text) <= REPR_LENGTH else text[:REPR_LENGTH] + "..."
 
@@ -108,11 +108,11 @@ def _without_surrogates(value: str) -> str:
 Text = Callable[[], str]
 
 
-def _refuse(reason: str, text: Text) -> str:  # noqa: ARG001  (the signature of _fall_back)
+def _refuse(reason: str, text: Text) -> str:  # noqa: ARG001  (one signature for both)
     raise _UnfitError(reason)
 
 
-def _fall_back(reason: str, text: Text) -> str:  # noqa: ARG001  (the signature of _refuse)
+def _fall_back(reason: str, text: Text) -> str:  # noqa: ARG001  (one signature for both)
     return text()
 
 
@@ -166,7 +166,9 @@ class _Copy:
             return self._inside(value, depth)
         except _UnfitError:
             raise
-        except Exception as error:  # noqa: BLE001  (somebody else's property, iterator or __eq__)
+        except RecursionError:
+            return self._unfit("is nested too deep for the stack that is left", label)
+        except Exception as error:  # noqa: BLE001  (somebody else's code)
             reason = f"of type {type_name(value)} could not be read: {type_name(error)}"
             return self._unfit(reason, partial(short_repr, value))
         finally:
@@ -286,12 +288,14 @@ def _from_numpy(value: Any) -> Any:
 def _sorted(values: AbstractSet[Any]) -> list[Any]:
     try:
         return sorted(values)
-    except Exception:  # noqa: BLE001  (not everything has an order, and some raise more than a TypeError)
+    except Exception:  # noqa: BLE001  (somebody else's code)
         return list(values)
 
 
-def _items(values: Any) -> list[Any]:
-    return list(islice(values, MAX_VALUES + 1))  # range(10**12) is a sequence, too
+def _items(values: Any) -> Any:
+    if len(values) > MAX_VALUES:  # range(10**12) is a sequence, too
+        return _NO_FORM
+    return list(islice(values, MAX_VALUES))
 
 
 # In order: the first that fits is taken, so a datetime stands before a date and str before Sequence.

@@ -67,7 +67,7 @@ def warn(message: str, *arguments: object) -> None:
     try:
         if times:
             logger.warning(message, *arguments)
-    except Exception as error:  # noqa: BLE001  (the host's own handler; where it fails there is nowhere to say so)
+    except Exception as error:  # noqa: BLE001  (the whole point)
         _tell_observers(error)
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Mapping, NamedTuple
 
 from . import _http, _wire
+from ._drafts import LENIENT
 from ._platform import session_attributes
 from ._recording import Recorder
-from ._retry import default_session
-from .delivery import InlineDelivery
+from ._retry import default_session, single_try_session
+from ._scrubbing import FULL, Scrubber
+from .delivery import BackgroundDelivery, InlineDelivery, Limits
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    import httpx
     import requests
 
     from layer_api.client import Client
 
     from ._settings import Settings
     from .delivery import Sink
+    from .schemas import SessionRequest
 
 
 class Parts(NamedTuple):
@@ -25,18 +32,20 @@ class Parts(NamedTuple):
     settings: Settings
     application_id: str
     attributes: dict[str, str]
-    session: requests.Session
+    sessions: tuple[requests.Session, ...]
     raw: Client
     raw_firewall: Client | None
     wire: _wire.Wire
+    scrub: Scrubber | None
     sink: Sink
     recorder: Recorder
 
     def close(self, timeout: float | None = None) -> None:
-        """Deliver what is left; close the session, unless it is the caller's."""
+        """Deliver what is left; close the sessions, unless they are the caller's."""
         self.sink.close(timeout)
-        if self.settings.http_session is None:
-            self.session.close()
+        for session in self.sessions:
+            if session is not self.settings.http_session:
+                session.close()
 
 
 def assemble(settings: Settings, environ: Mapping[str, str]) -> Parts:
@@ -50,11 +59,48 @@ def assemble(settings: Settings, environ: Mapping[str, str]) -> Parts:
     wire = _wire.Wire(raw, raw_firewall)
     application_id = settings.application_id or _application_id(wire, str(settings.application_name))
     attributes = session_attributes(environ, settings.platform, settings.environment)
-    sink = InlineDelivery(wire)
-    recorder = Recorder(sink, application_id, attributes)
-    return Parts(settings, application_id, attributes, session, raw, raw_firewall, wire, sink, recorder)
+    scrub = _scrubber(settings)
+    sender = session if settings.http_session is not None else single_try_session()
+    sink = _sink(settings, environ, sender, auth, (application_id, attributes))
+    recorder = Recorder(sink, application_id, attributes, scrub)
+    sessions = (session, sender)
+    return Parts(settings, application_id, attributes, sessions, raw, raw_firewall, wire, scrub, sink, recorder)
 
 
 def _application_id(wire: _wire.Wire, name: str) -> str:
     found: list[str] = [str(application.id) for application in wire.list_applications() if application.name == name]
     return found[0] if found else wire.create_application(name)
+
+
+def _scrubber(settings: Settings) -> Scrubber | None:
+    if settings.before_send is None and settings.capture_content == FULL:
+        return None
+    return Scrubber(settings.before_send, settings.capture_content, settings.content_key or os.urandom(32))
+
+
+def _sink(
+    settings: Settings,
+    environ: Mapping[str, str],
+    sender: requests.Session,
+    auth: httpx.Auth | None,
+    session: tuple[str, dict[str, str]],
+) -> Sink:
+    wire = _wire.Wire(_wire.raw_client(settings.base_url, sender, settings.http_timeout, auth))
+    if settings.delivery == "inline":
+        return InlineDelivery(wire)
+    application_id, attributes = session
+
+    def session_of(session_id: UUID) -> SessionRequest:
+        return LENIENT.session(application_id, session_id=session_id, attributes=attributes)
+
+    return BackgroundDelivery(wire, session_of, _limits(settings, environ), settings.on_drop)
+
+
+def _limits(settings: Settings, environ: Mapping[str, str]) -> Limits:
+    limits = Limits(
+        max_bytes=settings.max_queue_bytes,
+        overflow=settings.overflow,
+        exit_timeout=settings.shutdown_timeout,
+    )
+    # A Lambda is frozen when its handler returns: what lingers would linger until the next call thaws it.
+    return limits._replace(linger=0.0) if environ.get("AWS_LAMBDA_FUNCTION_NAME") else limits

@@ -6,22 +6,24 @@ Nothing here raises into the host. Before `init`, and for whatever goes wrong in
 from __future__ import annotations
 
 import datetime
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, TypeVar
-from uuid import UUID
 
 from . import _context
 from ._drafts import LENIENT, error_of, parse_kind
-from ._ids import VERSION, SessionId, as_uuid, new_session_id, session_id_for
+from ._ids import VERSION, SessionId, new_session_id, session_id_for
 from ._json import to_json_or_repr
-from ._log import guard, warn
-from ._parameter import SessionParameter
+from ._log import guard, swallow, warn
+from ._parameter import SessionParameter, uuid_of
 from ._results import result_of, shaped
-from ._wrapping import wrap
+from ._scrubbing import DiscardedError
+from ._wrapping import Run, wrap
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from uuid import UUID
 
-    from ._wrapping import Arguments, Options, Run
+    from ._scrubbing import Scrubber
+    from ._wrapping import Arguments, Begin, BeginOf, Options
     from .delivery import Sink
     from .schemas import SessionActionKind
 
@@ -42,42 +44,95 @@ class Recorder:
         sink: Delivers.
         application_id: The application that sessions belong to.
         attributes: What every session says of where it runs; what a caller gives wins over it.
+        scrub: Takes out of each action what is not to leave the process.
     """
 
-    def __init__(self, sink: Sink, application_id: str, attributes: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        application_id: str,
+        attributes: Mapping[str, str],
+        scrub: Scrubber | None = None,
+    ) -> None:
         self._sink = sink
+        self._scrub = scrub
         self._application_id = application_id
         self._attributes = dict(attributes)
 
-    def open_session(self, attributes: Mapping[str, Any] | None = None, session_id: SessionId | None = None) -> UUID:
-        """Record that a session began; its id."""
-        chosen = new_session_id()
+    def open_session(self, session_id: UUID, attributes: Mapping[str, Any] | None = None) -> None:
+        """Record that a session began."""
         with guard("recording a session"):
-            if session_id is not None:
-                chosen = self._chosen(session_id)
             request = LENIENT.session(
                 self._application_id,
-                session_id=chosen,
-                attributes={**self._attributes, **(attributes or {})},
+                session_id=session_id,
+                attributes={**self._attributes, **_object(attributes)},
                 start_time=now(),
             )
             self._sink.open_session(request)
-        return chosen
 
     def append(self, session_id: UUID, **fields: Any) -> None:
         """Record an action; the fields are those of `Drafts.action`."""
         with guard("recording an action"):
-            self._sink.append(session_id, LENIENT.action(**fields))
+            action = LENIENT.action(**fields)
+            if self._scrub is not None:
+                try:
+                    action = self._scrub(action)
+                except DiscardedError as error:
+                    self._sink.discard(session_id, str(error))
+                    return
+            self._sink.append(session_id, action)
 
-    def _chosen(self, session_id: SessionId) -> UUID:
-        found = as_uuid(session_id)
-        if found is not None and found.version == VERSION:
-            return found
-        warn("A session id that is no version 5 UUID was taken as a natural key; see layer.session_id_for")
-        return session_id_for(self._application_id, str(session_id))
+    def session_id_for(self, key: object) -> UUID:
+        """Make the session id of a natural key."""
+        return session_id_for(self._application_id, str(key))
 
 
 Current = Callable[[], Optional[Recorder]]
+
+
+class _Session:
+    """A session that is or was current. One that began before `init` is recorded by its first action after it."""
+
+    def __init__(
+        self, session_id: UUID, attributes: Mapping[str, Any] | None = None, *, is_recorded: bool = False
+    ) -> None:
+        self.session_id = session_id
+        self._attributes = attributes
+        self._is_recorded = is_recorded
+
+    def record(self, recorder: Recorder | None) -> _Session:
+        """Record that it began, once."""
+        if recorder is not None and not self._is_recorded:
+            self._is_recorded = True
+            recorder.open_session(self.session_id, self._attributes)
+        return self
+
+
+def _chosen(recorder: Recorder | None, given: SessionId | None) -> UUID:
+    """Give the id of a session that begins: what the caller gave, be it a natural key, or a new one."""
+    found = uuid_of(given)
+    if found is not None and found.version == VERSION:
+        return found
+    chosen = new_session_id()
+    if given is not None and recorder is not None:
+        warn("A session id that is no version 5 UUID was taken as a natural key; see layer.session_id_for")
+        with guard("reading a natural key"):
+            chosen = recorder.session_id_for(given)
+    return chosen
+
+
+def _object(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Copy attributes; what is no mapping is read as recording reads everything that is no object."""
+    copied = {} if attributes is None else to_json_or_repr(attributes)
+    return copied if isinstance(copied, dict) else {"value": copied}
+
+
+def _decorated(function: F, begin_of: BeginOf) -> F:
+    try:
+        return wrap(function, begin_of)
+    except Exception as error:  # noqa: BLE001  (a callable whose attributes are somebody else's code)
+        swallow("decorating a function", error)
+        return function
 
 
 class SessionScope:
@@ -104,29 +159,31 @@ class SessionScope:
 
     def __call__(self, function: F) -> F:
         """Run every call of the function in a session of its own."""
+        return _decorated(function, self._begin_of)
+
+    def _begin_of(self, function: Callable[..., Any]) -> Begin:
         parameter = SessionParameter.of(function)
 
         def begin(args: Arguments, kwargs: Options) -> tuple[Run, Arguments, Options]:
-            session_id = None if parameter is None else parameter.given(args, kwargs)
-            if session_id is None:
-                session_id = self._open()
-                if parameter is not None:
-                    args, kwargs = parameter.put(args, kwargs, session_id)
-            return _SessionRun(self._owner, session_id), args, kwargs
+            given = None if parameter is None else parameter.given(args, kwargs)
+            session = self._open() if given is None else _Session(given, is_recorded=True)
+            if parameter is not None:
+                args, kwargs = parameter.put(args, kwargs, session.session_id)
+            return _SessionRun(self._owner, session), args, kwargs
 
-        return wrap(function, begin)
+        return begin
 
-    def _open(self) -> UUID:
+    def _open(self) -> _Session:
         recorder = self._recorder()
-        return new_session_id() if recorder is None else recorder.open_session(self._attributes, self._session_id)
+        return _Session(_chosen(recorder, self._session_id), self._attributes).record(recorder)
 
     def __enter__(self) -> str:
-        session_id = self._open()
-        _context.push(self._owner, session_id)
-        return str(session_id)
+        session = self._open()
+        _context.push(self._owner, session, self)
+        return str(session.session_id)
 
     def __exit__(self, *_: object) -> None:
-        _context.pop(self._owner)
+        _context.pop(self)
 
     async def __aenter__(self) -> str:
         return self.__enter__()
@@ -135,37 +192,25 @@ class SessionScope:
         self.__exit__()
 
 
-class _SessionRun:
+class _SessionRun(Run):
     """Makes a session current while the function's own code runs, and only then."""
 
-    def __init__(self, owner: object, session_id: UUID) -> None:
+    def __init__(self, owner: object, session: _Session) -> None:
         self._owner = owner
-        self._session_id = session_id
+        self._session = session
         self._inner: _context.Frame | None = None
         self._outer: _context.Frame | None = None
 
     def resume(self) -> None:
         self._outer = _context.top()
         if self._inner is None:
-            _context.push(self._owner, self._session_id)
+            _context.push(self._owner, self._session, self)
         else:
             _context.restore(self._inner)
 
     def suspend(self) -> None:
         self._inner = _context.top()
         _context.restore(self._outer)
-
-    def item(self, value: Any) -> None:
-        pass
-
-    def finish(self, value: Any) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    def fail(self, error: BaseException) -> None:
-        pass
 
 
 class ActionScope:
@@ -194,55 +239,57 @@ class ActionScope:
         self._recorder = recorder
         self._kind = parse_kind(kind)
         self._session_id = session_id
+        self._given = uuid_of(session_id)
         self._attributes = attributes
+        self._open: list[Action] = []
 
     def __call__(self, function: F) -> F:
         """Record every call of the function as an action."""
+        return _decorated(function, self._begin_of)
 
+    def _begin_of(self, function: Callable[..., Any]) -> Begin:  # noqa: ARG002  (the same for every function)
         def begin(args: Arguments, kwargs: Options) -> tuple[Run, Arguments, Options]:
-            return _ActionRun(self._begin()), args, kwargs
+            recorder = self._recorder()
+            return _IDLE if recorder is None else _ActionRun(self._begin(recorder)), args, kwargs
 
-        return wrap(function, begin)
+        return begin
 
-    def _begin(self) -> Action:
-        recorder = self._recorder()
+    def _begin(self, recorder: Recorder | None) -> Action:
         action = Action(recorder, self._session(recorder), self._kind)
-        with guard("copying an action's attributes"):
-            action.attributes.update(self._attributes or {})
+        action.attributes.update(_object(self._attributes))
         return action
 
     def _session(self, recorder: Recorder | None) -> UUID:
-        given = as_uuid(self._session_id) if self._session_id is not None else _context.current(self._owner)
-        if isinstance(given, UUID):
-            return given
-        return new_session_id() if recorder is None else recorder.open_session(session_id=self._session_id)
+        if self._given is not None:
+            return self._given
+        session: _Session | None = _context.current(self._owner) if self._session_id is None else None
+        if session is None:
+            session = _Session(_chosen(recorder, self._session_id))
+        return session.record(recorder).session_id
 
     def __enter__(self) -> Action:
-        action = self._begin()
-        _context.push(self, action)
+        action = self._begin(self._recorder())
+        _context.push(self, action, self)
+        self._open.append(action)
         return action
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        action = _context.pop(self)
-        if isinstance(action, Action):
-            if error is not None and action.error is None:
-                action.error = error_of(error)
-            action.end()
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        action: Action | None = _context.pop(self)
+        if action is None and self._open:  # left in another context than it was entered in
+            action = self._open[-1]
+        if action is None:
+            return
+        with suppress(ValueError):
+            self._open.remove(action)
+        # GeneratorExit: the block stands in a generator that nobody asks for more, which is no error of the action.
+        if action.error is None and error is not None and not isinstance(error, GeneratorExit):
+            action.error = error_of(error)
+        action.end()
 
     async def __aenter__(self) -> Action:
         return self.__enter__()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self.__exit__(kind, error, traceback)
 
 
@@ -269,60 +316,52 @@ class Action:
         self.attributes: dict[str, Any] = {}
 
     def end(self) -> None:
-        """Record the action as it is now."""
-        if self._recorder is None:
-            return
-        with guard("recording an action"):
-            self._recorder.append(
+        """Record the action as it is now. Only the first call does."""
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            recorder.append(
                 self._session_id,
                 kind=self._kind,
                 start_time=self._start,
                 end_time=now(),
-                attributes=self.attributes or None,
+                attributes=_object(self.attributes) or None,
                 data=shaped(self._kind, self.data),
                 error=self.error,
                 scanners=self.scanners,
             )
 
 
-class _ActionRun:
+_IDLE = Run()
+
+
+class _ActionRun(Run):
     """Fills an action in from what a function returns, yields or raises."""
 
     def __init__(self, action: Action) -> None:
         self._action = action
         self._items: list[Any] = []
-        self._yielded = False
-
-    def resume(self) -> None:
-        pass
-
-    def suspend(self) -> None:
-        pass
 
     def item(self, value: Any) -> None:
-        self._yielded = True
         if len(self._items) < MAX_ITEMS:
-            with guard("keeping what a generator yielded"):
-                self._items.append(to_json_or_repr(value))
+            self._items.append(to_json_or_repr(value))
 
     def finish(self, value: Any) -> None:
         action = self._action
-        with guard("reading a function's result"):
-            result = self._said() if self._yielded and value is None else value
-            action.data, action.error, action.scanners = result_of(result)
+        result = self._said() if value is None else value
+        action.data, action.error, action.scanners = result_of(result)
         action.end()
 
     def close(self) -> None:
         self.finish(None)
 
     def fail(self, error: BaseException) -> None:
-        action = self._action
-        with guard("describing an exception"):
-            action.error = error_of(error)
-            action.data = self._said() if self._yielded else None
-        action.end()
+        self._action.error = error_of(error)
+        self._action.data = self._said()
+        self._action.end()
 
     def _said(self) -> Any:
+        if not self._items:
+            return None
         if all(isinstance(item, str) for item in self._items):
             return "".join(self._items)
         return list(self._items)

@@ -1,4 +1,4 @@
-"""Read what a decorated function gave as the data, error and scanners of an action."""
+"""Read what a decorated function gave as the data, error and scanners of an action. Nothing here raises."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ def result_of(value: Any) -> tuple[Any, Any, Any]:
     """Read a function's result: the tuple (data, error, scanners), its last parts optional, or plain data."""
     if type(value) is tuple and 1 <= len(value) <= RESULT_LENGTH:
         data, error, scanners = value + (None,) * (RESULT_LENGTH - len(value))
-        if _is_error(error) and _is_scanners(scanners):
-            return data, error, scanners
+        try:
+            if _is_error(error) and _is_scanners(scanners):
+                return data, error, scanners
+        except Exception:  # noqa: BLE001, S110  (somebody else's code)
+            pass
     return value, None, None
 
 
@@ -42,6 +45,13 @@ LISTS = {
 
 def shaped(kind: SessionActionKind, data: Any) -> Any:
     """Give plain data the shape of its kind: a text is a message, a list is the list that the kind has."""
+    try:
+        return _shaped(kind, data)
+    except Exception:  # noqa: BLE001  (somebody else's code)
+        return data
+
+
+def _shaped(kind: SessionActionKind, data: Any) -> Any:
     if isinstance(data, str) and kind in ROLES:
         return {"messages": [{"role": ROLES[kind], "content": data}]}
     if isinstance(data, (list, tuple)):

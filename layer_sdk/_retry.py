@@ -52,10 +52,19 @@ class RetryPolicy(Retry):
 
 def default_session() -> requests.Session:
     """Make a session with the SDK's retry policy and pools for three hosts of ten connections each."""
+    return _session(TOTAL)
+
+
+def single_try_session() -> requests.Session:
+    """Make the same session without retries, for background delivery, which has a schedule of its own."""
+    return _session(0)
+
+
+def _session(total: int) -> requests.Session:
     policy = RetryPolicy(
-        total=TOTAL,
+        total=total,
         read=False,
-        status_forcelist=STATUSES,
+        status_forcelist=STATUSES if total else (),
         backoff_factor=BACKOFF_FACTOR,
         allowed_methods=None,
         raise_on_redirect=False,

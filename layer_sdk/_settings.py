@@ -106,6 +106,35 @@ def _having(*methods: str, wanted: str) -> Callable[[Any], Any]:
     return parse
 
 
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if not isinstance(value, str) or value.strip().lower() not in choices:
+            raise _WrongValueError(f"must be one of {', '.join(choices)}")
+        return value.strip().lower()
+
+    return parse
+
+
+def _count(value: Any) -> int:
+    try:
+        count = 0 if isinstance(value, (bool, float)) else int(value)
+    except (TypeError, ValueError):
+        count = 0
+    if count <= 0:
+        raise _WrongValueError("must be a whole number above 0")
+    return count
+
+
+def _callable(value: Any) -> Any:
+    if not callable(value):
+        raise _WrongValueError("must be callable")
+    return value
+
+
+def _key(value: Any) -> bytes:
+    return bytes(value) if isinstance(value, (bytes, bytearray)) else _text(value).encode("utf-8")
+
+
 OPTIONS: list[Option] = [
     Option("base_url", _url, "Where the Layer API answers.", ("LAYER_BASE_URL",)),
     Option("application_id", _text, "The application that sessions belong to.", ("LAYER_APPLICATION_ID",)),
@@ -156,6 +185,46 @@ OPTIONS: list[Option] = [
         ("LAYER_ENABLE_FIREWALL_INSTRUMENTATION",),
         default=False,
     ),
+    Option(
+        "delivery",
+        _one_of("background", "inline"),
+        "How recorded sessions and actions are sent: in the background, or inline, before the recording call returns.",
+        ("LAYER_DELIVERY",),
+        "background",
+    ),
+    Option(
+        "max_queue_bytes",
+        _count,
+        "What may wait in memory, in bytes.",
+        ("LAYER_MAX_QUEUE_BYTES",),
+        64 * 1024 * 1024,
+    ),
+    Option(
+        "overflow",
+        _one_of("drop_newest", "drop_oldest", "block"),
+        "What gives way when that is used up: the newest record, the session that waits longest, or the caller.",
+        ("LAYER_OVERFLOW",),
+        "drop_newest",
+    ),
+    Option(
+        "shutdown_timeout",
+        _seconds,
+        "Seconds that `shutdown` and the end of the process wait for what is left.",
+        ("LAYER_SHUTDOWN_TIMEOUT",),
+        5.0,
+    ),
+    Option("on_drop", _callable, "Called with reason, session id and count for every loss, from any thread."),
+    Option("before_send", _callable, "Called with each action; gives the one to send, or None for none."),
+    Option(
+        "capture_content",
+        _one_of("full", "metadata"),
+        "Whether texts are sent, or only their sizes and a keyed hash.",
+        ("LAYER_CAPTURE_CONTENT",),
+        "full",
+    ),
+    Option(
+        "content_key", _key, "The key of that hash; by default a random one for each process.", ("LAYER_CONTENT_KEY",)
+    ),
 ]
 
 
@@ -178,6 +247,14 @@ class Settings:
     disable_instrumentations: frozenset[str]
     firewall_base_url: str | None = field(repr=False)
     enable_firewall_instrumentation: bool
+    delivery: str
+    max_queue_bytes: int
+    overflow: str
+    shutdown_timeout: float
+    on_drop: Any = field(repr=False)
+    before_send: Any = field(repr=False)
+    capture_content: str
+    content_key: bytes | None = field(repr=False)
     origins: Mapping[str, str] = field(repr=False)
 
     @classmethod

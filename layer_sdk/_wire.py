@@ -16,6 +16,7 @@ from layer_api.errors import UnusableBody
 
 from . import _http
 from ._log import warn
+from ._retry import RetryPolicy
 from ._version import __version__
 from .exceptions import (
     LayerAuthHTTPError,
@@ -39,6 +40,7 @@ from .schemas import (
 
 if TYPE_CHECKING:
     from layer_api.types import Response
+from urllib3.exceptions import InvalidHeader
 
 T = TypeVar("T")
 
@@ -78,22 +80,26 @@ class Wire:
         self._api = api
         self._firewall = firewall
 
-    def create_session(self, request: SessionRequest) -> UUID:
+    def create_session(self, request: SessionRequest, key: str | None = None) -> UUID:
         """Create a session; the id in the answer counts, whichever was asked for."""
         answer = _call(
-            "create session", create_session.sync_detailed, client=self._api, body=request, idempotency_key=_key()
+            "create session",
+            create_session.sync_detailed,
+            client=self._api,
+            body=request,
+            idempotency_key=key or _key(),
         )
         return _body("create session", answer, SessionResponse).session_id
 
-    def append_action(self, session_id: UUID, request: SessionActionRequest) -> None:
-        """Append one action."""
+    def append_action(self, session_id: UUID, request: SessionActionRequest, key: str | None = None) -> None:
+        """Append one action. Whoever repeats a request gives the key that its attempts share."""
         _call(
             "append action",
             append_action.sync_detailed,
             session_id,
             client=self._api,
             body=request,
-            idempotency_key=_key(),
+            idempotency_key=key or _key(),
         )
 
     def list_applications(self) -> list[Application]:
@@ -172,7 +178,9 @@ def _refused(doing: str, answer: Response[Any], kind: type[LayerHTTPError]) -> L
         words = f"redirected to {location}, which would lose the request's body; configure the address it names"
     else:
         words = _words(answer.content)
-    return kind(f"{doing}: {words}", status, _text(answer.content), _request_id(answer.headers))
+    error = kind(f"{doing}: {words}", status, _text(answer.content), _request_id(answer.headers))
+    error.retry_after = _retry_after(answer.headers)
+    return error
 
 
 def _unusable(
@@ -206,6 +214,14 @@ def _sentence(body: Any) -> str:
 
 def _text(content: bytes) -> str:
     return content.decode("utf-8", "replace")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read the server's wish, given in seconds or as a date; None where there is none that makes sense."""
+    try:
+        return float(RetryPolicy(total=0).parse_retry_after(headers["retry-after"]))
+    except (KeyError, InvalidHeader, OverflowError, ValueError):
+        return None
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:

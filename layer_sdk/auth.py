@@ -98,7 +98,7 @@ class OIDCClientCredentials(AuthProvider):
         self._shown_url = _without_login(self._token_url)
         self._client_id = _required("client_id", client_id, "LAYER_OIDC_CLIENT_ID").strip()
         self._client_secret = _required("client_secret", client_secret, "LAYER_OIDC_CLIENT_SECRET")
-        self._scope = scope or os.environ.get("LAYER_OIDC_SCOPE")
+        self._scope = (scope or os.environ.get("LAYER_OIDC_SCOPE", "")).strip()
         self._timeout = _timeout(http_timeout)
         self._session = http_session
         self._lock = threading.Lock()
@@ -143,8 +143,10 @@ class OIDCClientCredentials(AuthProvider):
 
     def _ask(self) -> requests.Response:
         import requests
+        import urllib3
 
         session = self._session = self._session if self._session is not None else _default_session()
+        has_login = getattr(session, "auth", None) is not None or "@" in urlsplit(self._token_url).netloc
         try:
             return session.post(
                 self._token_url,
@@ -152,14 +154,14 @@ class OIDCClientCredentials(AuthProvider):
                 headers={"Accept": "application/json"},
                 timeout=self._timeout,
                 allow_redirects=False,
-                # RFC 6749 forbids a second way to authenticate: a netrc file's login stays out.
-                auth=_itself if getattr(session, "auth", None) is None else None,
+                # RFC 6749 forbids a second way to authenticate: the login that a netrc file may have stays out.
+                auth=None if has_login else _itself,
             )
         except requests.exceptions.HTTPError as error:
             if error.response is not None:  # a hook that calls raise_for_status()
                 return error.response
             raise self._unreachable(error) from error
-        except (requests.exceptions.RequestException, OSError, UnicodeError) as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: Exception) -> LayerRequestError:
@@ -167,7 +169,7 @@ class OIDCClientCredentials(AuthProvider):
 
     def _refusal(self, status: int, answer: Any) -> LayerRequestError | LayerAuthError:
         """Say what an answer without a token means (RFC 6749, section 5.2)."""
-        words = _error_words(answer).replace(self._client_secret, "***")
+        words = f"{_error_words(answer).replace(self._client_secret, '***'):.300}"
         if status >= 500 or status in NOT_NOW:
             return LayerRequestError(f"The token endpoint {self._shown_url} answered {status}{words}")
         if status in REFUSED:
@@ -207,6 +209,8 @@ def _required(name: str, value: str | None, variable: str) -> str:
         )
     if not isinstance(found, str):
         raise LayerInvalidConfigurationError(f"{name} must be text, but is of type {type(found).__name__}")
+    if found != found.encode("utf-8", "replace").decode("utf-8"):  # not shown: it may be the secret
+        raise LayerInvalidConfigurationError(f"{name} must be text that UTF-8 can write")
     return found
 
 

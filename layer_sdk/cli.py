@@ -64,16 +64,16 @@ def _dev(options: argparse.Namespace) -> int:
     except ImportError as error:
         print(error, file=sys.stderr)
         return 1
-    settings = devserver.Settings(
-        host=options.host,
-        port=options.port,
-        database=options.db,
-        policies=options.policies,
-        status_on_create=options.status_on_create,
-    )
     try:
+        settings = devserver.Settings(
+            host=options.host,
+            port=options.port,
+            database=options.db,
+            policies=options.policies,
+            status_on_create=options.status_on_create,
+        )
         devserver.run(settings, on_ready=lambda url: print(f"Layer is ready at {url}", flush=True))
-    except (OSError, ValueError) as error:
+    except (devserver.StartError, ValueError) as error:
         print(f"layer-sdk dev: {error}", file=sys.stderr)
         return 1
     return 0

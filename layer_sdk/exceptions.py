@@ -60,6 +60,9 @@ class LayerHTTPError(LayerSDKException):
         response_data: The body of the answer, whole, as text.
         request_id: The server's id of the request, from `X-Request-Id` or its like, if it gave one.
 
+    Attributes:
+        retry_after: Seconds that the server asks to wait before another try, if it does.
+
     Example:
         >>> try:
         ...     raise LayerHTTPError("create session: no such application", 404, '{"detail": "..."}')
@@ -67,6 +70,8 @@ class LayerHTTPError(LayerSDKException):
         ...     error.status_code, error.message
         (404, 'create session: no such application')
     """
+
+    retry_after: float | None = None
 
     def __init__(self, message: str, status_code: int, response_data: str, request_id: str | None = None) -> None:
         # All four go to the base class: that is what makes the error survive pickling between processes.

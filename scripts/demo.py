@@ -9,7 +9,7 @@ import sys
 import textwrap
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Iterator
 from urllib.request import ProxyHandler, build_opener
 
 from layer_sdk.devserver import Server, Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,9 +22,10 @@ def main() -> int:
         command = [
             *(str(Path(sys.executable).parent / "schemathesis"), "run", str(ROOT / "openapi.yaml")),
             *("--url", server.url, "--checks", "all", "--phases", PHASES),
-            *("--max-examples", EXAMPLES, "--seed", SEED, "--workers", "2", "--no-color"),
+            *("--max-examples", EXAMPLES, "--seed", SEED, "--no-color"),
         ]
-        return subprocess.run(command, cwd=folder, check=False).returncode
+        environ = {**os.environ, "SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(Path(__file__).parent)}
+        return subprocess.run(command, cwd=folder, env=environ, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -88,6 +88,7 @@ def make_layer(devserver: Server) -> Iterator[MakeLayer]:
             "base_url": devserver.url,
             "firewall_base_url": devserver.url,
             "application_id": APPLICATION,
+            "delivery": "inline",  # what is recorded has arrived when the call returns
         }
         fresh.init(**{**defaults, **options})
         made.append(fresh)

@@ -74,6 +74,7 @@ def test_function_wrapping(run: Callable[..., Any], devserver: Server, recorded:
     result = run("function_wrapping")["result"]
     data = {"messages": [{"content": "Hello, how can I help you?", "role": "assistant"}]}
     assert (data, None, None) == result
+    assert layer.flush(10)
     session = recorded(newest(devserver))
     assert ("user-002", [data]) == (session["attributes"]["user.id"], [a["data"] for a in session["actions"]])
 
@@ -89,7 +90,7 @@ def test_authentication(run: Callable[..., Any], scripted: Callable[..., Scripte
     run("authentication", **{TOKEN_URL: f"{tokens.url}/token"})
     sent: list[str] = []
     assert layer._parts is not None  # noqa: SLF001
-    layer._parts.session.hooks["response"].append(  # noqa: SLF001
+    layer._parts.sessions[0].hooks["response"].append(  # noqa: SLF001
         lambda response, **_: sent.append(response.request.headers["Authorization"])
     )
     recorded(layer.create_session())

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Callable
-from typing import OrderedDict as OrderedDictOf
 from uuid import UUID
 
 from layer_sdk._log import swallow, warn
 from layer_sdk.exceptions import LayerHTTPError, LayerSDKException
+from layer_sdk.schemas import SessionRequest
 
 from ._stats import Stats, reason
 
 if TYPE_CHECKING:
     from layer_sdk._wire import Wire
-    from layer_sdk.schemas import SessionActionRequest, SessionRequest
+    from layer_sdk.schemas import SessionActionRequest
 
 CONFLICT = 409
 MAX_RENAMED = 10_000
@@ -31,8 +30,9 @@ class InlineDelivery:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._stats = Stats()
-        self._lock = threading.Lock()
-        self._renamed: OrderedDictOf[UUID, UUID] = OrderedDict()
+        # Signal handlers and generators that the garbage collector closes record, too, wherever this thread stands.
+        self._lock = threading.RLock()
+        self._renamed: dict[UUID, UUID] = {}
 
     def open_session(self, request: SessionRequest) -> None:
         """Create the session now."""
@@ -40,7 +40,26 @@ class InlineDelivery:
 
     def append(self, session_id: UUID, request: SessionActionRequest) -> None:
         """Append the action now."""
-        self._send("action", lambda: self._wire.append_action(self._server_id(session_id), request))
+        self._send("action", lambda: self._wire.append_action(self.name_of(session_id), request))
+
+    def discard(self, session_id: UUID, reason: str) -> None:  # noqa: ARG002  (the signature of a Sink)
+        """Count an action that is not to be sent."""
+        self._stats.discard(reason)
+
+    def has_waiting(self, session_id: UUID) -> bool:  # noqa: ARG002  (the signature of a Sink)
+        """Nothing waits."""
+        return False
+
+    def call(self, session_id: UUID, request: SessionRequest | SessionActionRequest) -> UUID:
+        """Send now; what goes wrong is raised."""
+        if isinstance(request, SessionRequest):
+            return self._wire.create_session(request)
+        self._wire.append_action(self.name_of(session_id), request)
+        return session_id
+
+    def name_of(self, session_id: UUID) -> UUID:
+        """Give the id that the server knows a session by."""
+        return self._renamed.get(session_id, session_id)
 
     def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002  (the signature of a Sink)
         """Nothing waits."""
@@ -76,9 +95,5 @@ class InlineDelivery:
     def _rename(self, chosen: UUID, given: UUID) -> None:
         with self._lock:
             self._renamed[chosen] = given
-            while len(self._renamed) > MAX_RENAMED:
-                self._renamed.popitem(last=False)
-
-    def _server_id(self, session_id: UUID) -> UUID:
-        with self._lock:
-            return self._renamed.get(session_id, session_id)
+            if len(self._renamed) > MAX_RENAMED:
+                del self._renamed[next(iter(self._renamed))]

@@ -22,6 +22,18 @@ class Sink(Protocol):
     def append(self, session_id: UUID, request: SessionActionRequest) -> None:
         """Take an action of a session that was handed over before, here or in another process."""
 
+    def discard(self, session_id: UUID, reason: str) -> None:
+        """Count an action that is not to be sent."""
+
+    def has_waiting(self, session_id: UUID) -> bool:
+        """Tell whether something of a session is on its way, so that an explicit call has to queue behind it."""
+
+    def call(self, session_id: UUID, request: SessionRequest | SessionActionRequest) -> UUID:
+        """Send behind what waits and return when it was answered; what goes wrong is raised."""
+
+    def name_of(self, session_id: UUID) -> UUID:
+        """Give the id that the server knows a session by."""
+
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until everything handed over before the call has found its end; False if time ran out, in seconds."""
 

@@ -38,6 +38,12 @@ class Stats:
         with self._lock:
             self._counts.update(in_flight=-1, sent=1)
 
+    def discard(self, why: str) -> None:
+        """Count a record that is not to be sent."""
+        with self._lock:
+            self._counts.update(accepted=1)
+            self._dropped[why] += 1
+
     def snapshot(self) -> dict[str, Any]:
         """Give all counts of one moment."""
         with self._lock:

@@ -1,0 +1,112 @@
+"""What may leave the process: the host's `before_send`, and recording without content."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from .exceptions import LayerRequestPreparationError
+from .schemas import SessionActionError, SessionActionRequest
+
+if TYPE_CHECKING:
+    from .schemas import SessionActionScanner
+
+BeforeSend = Callable[[SessionActionRequest], Optional[SessionActionRequest]]
+
+FULL = "full"
+METADATA = "metadata"
+# Names whose short texts are no content: they say what a thing is, or which.
+PLAIN_NAMES = frozenset({"role", "type", "id", "name", "tool_call_id", "finish_reason", "model"})
+PLAIN_LENGTH = 128
+
+
+class DiscardedError(Exception):
+    """An action is not to be sent; the reason is the argument."""
+
+
+class Scrubber:
+    """Takes out of an action what is not to leave the process.
+
+    Args:
+        before_send: The host's own scrubbing: gives the action to send, changed or not, or None.
+        capture: `full`, or `metadata` for roles, sizes and a keyed hash in place of each text.
+        key: The key of the hash.
+    """
+
+    def __init__(self, before_send: BeforeSend | None, capture: str, key: bytes) -> None:
+        self._before_send = before_send
+        self._capture = capture
+        self._key = key
+
+    def __call__(self, action: SessionActionRequest) -> SessionActionRequest:
+        """Give the action to send.
+
+        Raises:
+            DiscardedError: If it is not to be sent, or scrubbing failed: then nothing is sent.
+        """
+        if self._before_send is not None:
+            action = self._asked(self._before_send, action)
+        return self._bare(action) if self._capture == METADATA else action
+
+    def explicit(self, action: SessionActionRequest) -> SessionActionRequest | None:
+        """Do the same for an explicit call: None for what is not to be sent, an error for scrubbing that failed.
+
+        Raises:
+            LayerRequestPreparationError: If `before_send` raised.
+        """
+        try:
+            return self(action)
+        except DiscardedError as error:
+            if error.__cause__ is None:
+                return None
+            raise LayerRequestPreparationError(
+                f"before_send raised {type(error.__cause__).__name__}, so the action was not sent"
+            ) from error.__cause__
+
+    def _asked(self, before_send: BeforeSend, action: SessionActionRequest) -> SessionActionRequest:
+        try:
+            kept = before_send(action)
+        except Exception as error:
+            raise DiscardedError("before_send_failed") from error
+        if kept is None:
+            raise DiscardedError("before_send")
+        if not isinstance(kept, SessionActionRequest):
+            raise DiscardedError("before_send_failed") from TypeError(f"before_send gave a {type(kept).__name__}")
+        return kept
+
+    def _bare(self, action: SessionActionRequest) -> SessionActionRequest:
+        return SessionActionRequest(
+            kind=action.kind,
+            start_time=action.start_time,
+            end_time=action.end_time,
+            attributes=self._hashed(action.attributes, plain=True),
+            data=self._hashed(action.data),
+            error=self._bare_error(action.error),
+            scanners=[self._bare_scanner(each) for each in action.scanners]
+            if isinstance(action.scanners, list)
+            else action.scanners,
+        )
+
+    def _bare_error(self, error: Any) -> Any:
+        if not isinstance(error, SessionActionError):
+            return error
+        digest = self._digest(error.message)
+        message = f"{digest['length']} characters, hmac {digest['hmac']}"
+        return SessionActionError(message=message, code=error.code, details=self._hashed(error.details))
+
+    def _bare_scanner(self, scanner: SessionActionScanner) -> SessionActionScanner:
+        return type(scanner)(name=scanner.name, data=self._hashed(scanner.data))
+
+    def _hashed(self, value: Any, *, plain: bool = False) -> Any:
+        if isinstance(value, str):
+            return value if plain and len(value) <= PLAIN_LENGTH else self._digest(value)
+        if isinstance(value, dict):
+            return {name: self._hashed(item, plain=plain or name in PLAIN_NAMES) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._hashed(item) for item in value]
+        return value
+
+    def _digest(self, text: str) -> dict[str, Any]:
+        digest = hmac.new(self._key, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
+        return {"length": len(text), "hmac": digest}

@@ -1,0 +1,39 @@
+"""Marks the SDK's own requests, so that no instrumentation, ours or OpenTelemetry's, records them."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Iterator
+
+_suppressed: ContextVar[bool] = ContextVar("layer_sdk_suppressed", default=False)
+
+
+def is_suppressed() -> bool:
+    """Tell whether what happens now is the SDK's own doing."""
+    return _suppressed.get()
+
+
+@contextmanager
+def suppressed() -> Iterator[None]:
+    """Mark what happens inside as the SDK's own doing."""
+    token = _suppressed.set(True)
+    otel_token = _attach()
+    try:
+        yield
+    finally:
+        _suppressed.reset(token)
+        if otel_token is not None:
+            sys.modules["opentelemetry.context"].detach(otel_token)
+
+
+def _attach() -> Any:
+    otel = sys.modules.get("opentelemetry.context")  # never imported by us: who has not loaded it does not use it
+    if otel is None:
+        return None
+    try:
+        context = otel.set_value(otel._SUPPRESS_HTTP_INSTRUMENTATION_KEY, True)  # noqa: FBT003, SLF001  (OpenTelemetry's signature; OpenTelemetry's own packages use it)
+        return otel.attach(otel.set_value(otel._SUPPRESS_INSTRUMENTATION_KEY, True, context))  # noqa: FBT003, SLF001  (OpenTelemetry's signature; OpenTelemetry's own packages use it)
+    except AttributeError:  # a version without one of these names
+        return None

@@ -1,0 +1,371 @@
+"""Delivery in the background: intake that never waits, lanes that keep each session's order, a count of every loss."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections import OrderedDict
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Callable, Iterator
+from uuid import UUID, uuid4
+
+from layer_sdk._log import guard, warn
+from layer_sdk.schemas import SessionRequest
+
+from . import _lifecycle
+from ._account import Account
+from ._arrivals import Arrivals, lost
+from ._gate import Gate
+from ._lane import Lane
+from ._limits import BLOCK, DROP_OLDEST, Limits
+from ._outcome import DONE, RETRY, Outcome, judge
+from ._record import Record, Waiter, tell_waiters
+from ._schedule import Schedule
+from ._workers import Workers
+
+if TYPE_CHECKING:
+    from layer_sdk._wire import Wire
+    from layer_sdk.schemas import SessionActionRequest
+
+    from ._lane import Flight
+
+MAX_NAMES = 100_000  # sessions that the server knows by another id than ours, remembered
+
+SessionOf = Callable[[UUID], SessionRequest]
+OnDrop = Callable[[str, str, int], None]
+
+
+class BackgroundDelivery:
+    """A `Sink` whose workers send what it was given, when the server can take it.
+
+    Args:
+        wire: Says it to Layer, with no retries of its own: the schedule is here.
+        session_of: Makes the request that creates a session which the server turns out not to know.
+        limits: The bounds.
+        on_drop: Told of every loss, from any thread: reason, session id, how many records.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        session_of: SessionOf,
+        limits: Limits | None = None,
+        on_drop: OnDrop | None = None,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._wire = wire
+        self._session_of = session_of
+        self._on_drop = on_drop
+        self._names: OrderedDict[UUID, UUID] = OrderedDict()
+        self._begin()
+        _lifecycle.watch(self)
+
+    def _begin(self) -> None:
+        """Begin empty: at the start, and in a forked child, whose inherited locks may be held by threads it has not."""
+        chance = random.Random()  # noqa: S311  (jitter)
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._inside: int | None = None
+        self._side: SimpleQueue[tuple[UUID, Record]] = SimpleQueue()
+        self._lanes: OrderedDict[UUID, Lane] = OrderedDict()
+        self._schedule = Schedule()
+        self._gate = Gate(chance)
+        self._account = Account()
+        self._arrivals = Arrivals(self._account, self._gate, self._session_of, chance, self._note_loss)
+        self._losses: list[tuple[str, str, int]] = []
+        self._hurries = 0
+        self._is_closed = False
+        self._is_used = False
+        self._workers = Workers(self, self._lock, self._limits.workers, self._limits.idle)
+
+    # ---- intake, on the host's threads
+
+    def open_session(self, request: SessionRequest) -> None:
+        """Take a session that was begun."""
+        if isinstance(request.session_id, UUID):
+            self._accept(request.session_id, Record(request))
+
+    def append(self, session_id: UUID, request: SessionActionRequest) -> None:
+        """Take an action of a session."""
+        self._accept(session_id, Record(request))
+
+    def discard(self, session_id: UUID, reason: str) -> None:  # noqa: ARG002  (the signature of a Sink)
+        """Count an action that is not to be sent."""
+        with self.locked():
+            self._account.discard(reason)
+
+    def has_waiting(self, session_id: UUID) -> bool:
+        """Tell whether something of a session is on its way, so that an explicit call has to queue behind it."""
+        is_outside = self._inside != threading.get_ident()  # inside, waiting would be waiting for ourselves
+        return is_outside and session_id in self._lanes and self._pid == os.getpid()
+
+    def call(self, session_id: UUID, request: SessionRequest | SessionActionRequest) -> UUID:
+        """Send behind what waits in the session's lane and wait for the answer; what goes wrong is raised."""
+        waiter = Waiter()
+        self._accept(session_id, Record(request, waiter))
+        waiter.wait()
+        return self._names.get(session_id, session_id)
+
+    def name_of(self, session_id: UUID) -> UUID:
+        """Give the id that the server knows a session by."""
+        return self._names.get(session_id, session_id)
+
+    def _accept(self, session_id: UUID, record: Record) -> None:
+        if self._pid != os.getpid():  # forked where Python's hooks did not run
+            self.after_fork()
+        if self._inside == threading.get_ident():
+            # A signal handler, a __del__ or a log handler that records while this very thread is in here.
+            self._side.put((session_id, record))
+            return
+        if not self._is_used:
+            self._is_used = True
+            _lifecycle.hook_children()
+        with self.locked():
+            self._admit(session_id, record)
+        if self._losses:
+            self._report()
+        if _lifecycle.is_ending():
+            self.end()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock; what this thread records meanwhile is admitted before it is let go."""
+        with self._lock:
+            outer, self._inside = self._inside, threading.get_ident()
+            try:
+                yield
+            finally:
+                while outer is None and not self._side.empty():
+                    self._admit(*self._side.get())
+                self._inside = outer
+
+    def _admit(self, session_id: UUID, record: Record) -> None:
+        reason = "closed" if self._is_closed else self._make_room(record.size)
+        self._account.accept(record)
+        lane = self._lanes.get(session_id)
+        if reason is not None:
+            self._drop(lane or Lane(session_id), (record,), reason)
+            return
+        if lane is None:
+            lane = self._lanes[session_id] = Lane(session_id)
+        lane.push(record)
+        if not lane.is_flying:
+            self._plan(lane)
+
+    # ---- overflow
+
+    def _make_room(self, size: int) -> str | None:
+        """Make room for so many bytes; the reason to drop them where there is none."""
+        most = self._limits.max_bytes - size
+        if self._account.bytes <= most:
+            return None
+        if most < 0:
+            return "too_large"
+        if self._limits.overflow == DROP_OLDEST:
+            while self._account.bytes > most and self._drop_oldest():
+                pass
+        elif self._limits.overflow == BLOCK and not _in_event_loop():
+            self._wait_until(lambda: self._account.bytes <= most, self._limits.block_timeout)
+        return None if self._account.bytes <= most else "overflow"
+
+    def _drop_oldest(self) -> bool:
+        """Drop all that waits in the lane that is oldest, rather than a record out of the middle of several."""
+        for lane in self._lanes.values():
+            if lane.records and lane.flight is None:
+                self._drop(lane, lane.take_all(), "overflow")
+                self._schedule.cancel(lane)
+                del self._lanes[lane.session_id]
+                return True
+        return False
+
+    def _drop(self, lane: Lane, records: tuple[Record, ...], reason: str) -> None:
+        count = self._account.drop(records, reason)
+        tell_waiters(records, error=lost(reason))
+        self._note_loss(lane, count, reason)
+
+    def _note_loss(self, lane: Lane, count: int, reason: str) -> None:
+        lane.dropped += count
+        self._losses.append((reason, str(lane.session_id), count))
+
+    def _report(self) -> None:
+        """Tell of losses, with no lock held: one line a minute in the log, and the host's callback for each."""
+        with self._lock:
+            losses, self._losses = self._losses, []
+        for reason, session_id, count in losses:
+            warn("Recorded sessions or actions were lost (%s); layer.stats() has the counts", reason)
+            if self._on_drop is not None:
+                with guard("calling on_drop"):
+                    self._on_drop(reason, session_id, count)
+
+    # ---- the schedule, for the workers; call with the lock held
+
+    def _plan(self, lane: Lane) -> None:
+        now = time.monotonic()
+        waits = lane.lingers and not self._hurries and not self._is_closed
+        due = max(now, lane.not_before)
+        if waits:
+            if lane.due is not None:
+                return  # it lingers already
+            due = max(due, now + self._limits.linger)
+        elif lane.due is not None and lane.due <= due:
+            return
+        self._schedule.plan(lane, due)
+        self._workers.call_for(due)
+
+    def next_due(self) -> float | None:
+        """Tell when there is something to send; None when nothing is planned."""
+        due = self._schedule.first()
+        return None if due is None else max(due, self._gate.opens_at)
+
+    def take(self) -> tuple[Lane, Flight, bool]:
+        """Take what is due; the flight, its lane, and whether it is the probe that everybody waits for."""
+        lane = self._schedule.pop()
+        is_new = lane.flight is None
+        flight = lane.take_off(str(uuid4()))
+        lane.is_flying = True
+        if is_new:
+            self._account.fly(flight.records)
+        self._account.note("requests")
+        return lane, flight, self._gate.enter()
+
+    def is_done(self) -> bool:
+        """Tell whether workers are no longer needed."""
+        return self._is_closed and not self._account.waiting
+
+    def wait(self, condition: threading.Condition, seconds: float | None) -> None:
+        """Wait on a condition of the engine's lock."""
+        outer, self._inside = self._inside, None
+        try:
+            condition.wait(seconds)
+        finally:
+            self._inside = outer
+
+    def fly(self, lane: Lane, flight: Flight, is_probe: bool) -> None:  # noqa: FBT001  (one of three that `take` gives)
+        """Send a flight and act on what comes of it. Call without the lock."""
+        lane.attempts += 1
+        given, outcome = self._attempt(flight, self.name_of(lane.session_id))
+        with self.locked():
+            self._gate.leave(was_probe=is_probe)
+            lane.is_flying = False
+            if given is not None and given != lane.session_id:
+                self._rename(lane.session_id, given)
+            if lane.flight is flight:  # else it was given up while it was under way
+                self._arrivals.settle(lane, flight, outcome, is_probe=is_probe)
+                self._tidy(lane)
+            self._changed.notify_all()
+            if is_probe:
+                self._workers.wake()
+        if self._losses:
+            self._report()
+
+    def _tidy(self, lane: Lane) -> None:
+        if not lane.is_empty:
+            self._plan(lane)
+        elif self._lanes.get(lane.session_id) is lane:
+            del self._lanes[lane.session_id]
+
+    def _attempt(self, flight: Flight, session_id: UUID) -> tuple[UUID | None, Outcome]:
+        try:
+            return self._say(flight, session_id), Outcome(DONE)
+        except Exception as error:  # noqa: BLE001  (every error has its row in the table)
+            return None, judge(error)
+        except BaseException as error:  # noqa: BLE001  (every error has its row in the table)
+            return None, Outcome(RETRY, type(error).__name__, error)
+
+    def _say(self, flight: Flight, session_id: UUID) -> UUID:
+        if isinstance(flight.request, SessionRequest):
+            return self._wire.create_session(flight.request, flight.key)
+        self._wire.append_action(session_id, flight.request, flight.key)
+        return session_id
+
+    def _rename(self, ours: UUID, theirs: UUID) -> None:
+        self._names[ours] = theirs
+        while len(self._names) > MAX_NAMES:
+            self._names.popitem(last=False)
+
+    # ---- flush and the end
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until everything accepted before the call has found its end; False if time ran out, in seconds."""
+        with self.locked():
+            ticket = self._account.ticket()
+            with self._hurry():
+                try:
+                    return self._wait_until(lambda: ticket.remaining <= 0, timeout)
+                finally:
+                    self._account.tear(ticket)
+
+    @contextmanager
+    def _hurry(self) -> Iterator[None]:
+        self._hurries += 1
+        for lane in list(self._lanes.values()):
+            if not lane.is_flying:
+                self._plan(lane)
+        try:
+            yield
+        finally:
+            self._hurries -= 1
+
+    def _wait_until(self, is_met: Callable[[], bool], timeout: float | None) -> bool:
+        ends = float("inf") if timeout is None else time.monotonic() + timeout
+        while not is_met():
+            left = ends - time.monotonic()
+            if left <= 0:
+                return False
+            self.wait(self._changed, min(left, 3600.0))
+        return True
+
+    def close(self, timeout: float | None = None) -> None:
+        """Send what is left, within a budget in seconds; the rest is counted as lost. Nothing is accepted after."""
+        budget = self._limits.exit_timeout if timeout is None else timeout
+        ends = time.monotonic() + budget
+        with self.locked():
+            self._is_closed = True
+            self._gate.drain(time.monotonic())
+            with self._hurry():
+                if self._workers.count:
+                    self._wait_until(lambda: not self._account.waiting, budget)
+        self._workers.drain_here(ends, lambda: not self._account.waiting)
+        self._abandon()
+
+    def _abandon(self) -> None:
+        with self.locked():
+            for lane in list(self._lanes.values()):
+                if lane.flight is not None:
+                    self._account.return_(lane.flight.records)
+                    lane.push_back(lane.flight.records)
+                    lane.flight = None
+                if lane.records:
+                    self._drop(lane, lane.take_all(), "shutdown")
+            self._lanes.clear()
+            self._workers.wake()
+        self._report()
+
+    def end(self) -> None:
+        """Do what the end of the process asks for: as `close`, but what is recorded afterwards is sent at once."""
+        self.close()
+        self._is_closed = False
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child: what waits is the parent's to send."""
+        self._begin()
+
+    def stats(self) -> dict[str, Any]:
+        """Account for every record; the counts are of one moment."""
+        with self._lock:
+            return {
+                **self._account.snapshot(),
+                "lanes": len(self._lanes),
+                "workers": self._workers.count,
+                "gate": self._gate.state,
+            }
+
+
+def _in_event_loop() -> bool:
+    import asyncio
+
+    return asyncio._get_running_loop() is not None  # noqa: SLF001  (the public one raises, which costs more)

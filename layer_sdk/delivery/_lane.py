@@ -1,0 +1,191 @@
+"""The lane of one session: its records in order, and at most one request under way."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from layer_sdk.schemas import SessionActionRequest, SessionRequest
+
+from ._record import OVERHEAD, Record
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+MAX_ACTIONS = 256  # that travel with a create request
+MAX_BYTES = 512 * 1024
+
+
+class Flight(NamedTuple):
+    """A request on its way. It stays what it is, with its key, until there is a definite answer."""
+
+    records: tuple[Record, ...]
+    request: SessionRequest | SessionActionRequest
+    key: str
+
+    @property
+    def creates(self) -> bool:
+        """Whether it creates the session."""
+        return isinstance(self.request, SessionRequest)
+
+
+class Lane:
+    """What waits for one session. Not thread-safe: the engine locks.
+
+    Attributes:
+        session_id: The session's id, as we made it.
+        records: What waits, in order.
+        flight: The request that is under way, or is to be repeated as it is.
+        is_flying: Whether it is under way now.
+        attempts: How often it was sent.
+        was_sent: Whether an attempt without an answer may have reached the server.
+        max_actions: How many actions a create request may take along; less after the server refused more.
+        was_recreated: Whether the session was created anew because the server did not know it.
+        dropped: How many records were lost here since the last one that was sent.
+        due: When the lane is to be looked at, monotonic; None while it is not planned.
+        place: Its place in the schedule; 0 while it is not planned.
+        not_before: When it may be looked at at the earliest, after a failure.
+    """
+
+    __slots__ = (
+        "attempts",
+        "dropped",
+        "due",
+        "flight",
+        "is_flying",
+        "max_actions",
+        "not_before",
+        "place",
+        "records",
+        "session_id",
+        "size",
+        "was_recreated",
+        "was_sent",
+    )
+
+    def __init__(self, session_id: UUID) -> None:
+        self.session_id = session_id
+        self.records: deque[Record] = deque()
+        self.flight: Flight | None = None
+        self.is_flying = False
+        self.attempts = 0
+        self.was_sent = False
+        self.max_actions = MAX_ACTIONS
+        self.was_recreated = False
+        self.dropped = 0
+        self.due: float | None = None
+        self.place = 0
+        self.not_before = 0.0
+        self.size = 0
+
+    @property
+    def lingers(self) -> bool:
+        """Whether waiting a little could save a request: the session is not created and there is room for more."""
+        if self.flight is not None or not self.records or not isinstance(self.records[0].request, SessionRequest):
+            return False
+        return len(self.records) <= MAX_ACTIONS and self.size < MAX_BYTES
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits and nothing is under way."""
+        return not self.records and self.flight is None
+
+    def push(self, record: Record) -> None:
+        """Put a record at the end."""
+        self.records.append(record)
+        self.size += record.size
+
+    def push_back(self, records: tuple[Record, ...]) -> None:
+        """Put records that were taken off back to the front."""
+        self.records.extendleft(reversed(records))
+        self.size += sum(record.size for record in records)
+
+    def take_all(self) -> tuple[Record, ...]:
+        """Take everything that waits."""
+        records = tuple(self.records)
+        self.records.clear()
+        self.size = 0
+        return records
+
+    def take_off(self, key: str) -> Flight:
+        """Give the request to send now: the one under repetition, or a new one from the front."""
+        if self.flight is None:
+            self.flight = self._next(key)
+            self.attempts, self.was_sent = 0, False
+        return self.flight
+
+    def land(self) -> None:
+        """The request found its end."""
+        self.flight = None
+        self.attempts = 0
+        self.not_before = 0.0
+
+    def _next(self, key: str) -> Flight:
+        first = self._pop()
+        if not isinstance(first.request, SessionRequest):
+            self._mark(first.request)
+            return Flight((first,), first.request, key)
+        taken, size = [first], first.size
+        while self._may_come_along(len(taken) - 1, size):
+            taken.append(self._pop())
+            size += taken[-1].size
+        actions = [record.request for record in taken[1:] if isinstance(record.request, SessionActionRequest)]
+        request = first.request
+        if actions:
+            self._mark(actions[0])
+            own = request.actions if isinstance(request.actions, list) else []
+            request = _with_actions(request, [*own, *actions])
+        return Flight(tuple(taken), request, key)
+
+    def _may_come_along(self, count: int, size: int) -> bool:
+        if count >= self.max_actions or not self.records:
+            return False
+        following = self.records[0]
+        is_action = isinstance(following.request, SessionActionRequest)
+        return is_action and following.waiter is None and size + following.size <= MAX_BYTES
+
+    def _pop(self) -> Record:
+        record = self.records.popleft()
+        self.size -= record.size
+        return record
+
+    def _mark(self, request: SessionActionRequest) -> None:
+        """Let a gap before an action be seen in Layer: no order gets a hole unnoticed."""
+        if self.dropped:
+            attributes = request.attributes if isinstance(request.attributes, dict) else {}
+            request.attributes = {**attributes, "layer.dropped_before": self.dropped}
+            self.dropped = 0
+
+
+def _with_actions(request: SessionRequest, actions: list[SessionActionRequest]) -> SessionRequest:
+    return SessionRequest(
+        application_id=request.application_id,
+        session_id=request.session_id,
+        attributes=request.attributes,
+        start_time=request.start_time,
+        end_time=request.end_time,
+        actions=actions,
+    )
+
+
+def cut(record: Record) -> bool:
+    """Shorten the long texts of an action that the server found too large; False if that was done already."""
+    request = record.request
+    if record.was_cut or not isinstance(request, SessionActionRequest) or not isinstance(request.data, dict):
+        return False
+    record.was_cut = True
+    limit = max(256, (record.size - OVERHEAD) // 8)
+    request.data = {name: _cut(value, limit) for name, value in request.data.items()}
+    attributes = request.attributes if isinstance(request.attributes, dict) else {}
+    request.attributes = {**attributes, "layer.truncated": True}
+    return True
+
+
+def _cut(value: object, limit: int) -> object:
+    if isinstance(value, str) and len(value) > limit:
+        return value[:limit] + "..."
+    if isinstance(value, dict):
+        return {name: _cut(item, limit) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_cut(item, limit) for item in value[:limit]]
+    return value

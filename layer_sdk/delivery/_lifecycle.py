@@ -1,0 +1,72 @@
+"""The life of the process around the engines: fork, the end of the interpreter, and children that skip its end."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from layer_sdk import _fork
+from layer_sdk._log import guard
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from ._background import BackgroundDelivery
+
+_engines: weakref.WeakSet[BackgroundDelivery] = weakref.WeakSet()
+_hooked: set[str] = set()
+
+
+def watch(engine: BackgroundDelivery) -> None:
+    """Look after an engine from now on."""
+    _engines.add(engine)
+    _fork.watch(engine)
+    if "atexit" not in _hooked:
+        _hooked.add("atexit")
+        atexit.register(_end)
+
+
+def hook_children() -> None:
+    """Have the end of this process flush where atexit does not run; called when a process records for the first time.
+
+    multiprocessing's children end with os._exit after their own finalizers, and Celery's after one signal only.
+    """
+    if "multiprocessing.util" in sys.modules:
+        from multiprocessing import util
+
+        util.Finalize(None, _end, exitpriority=10)
+    if "celery.signals" in sys.modules and "celery" not in _hooked:
+        _hooked.add("celery")
+        sys.modules["celery.signals"].worker_process_shutdown.connect(_end_of_celery_child, weak=False)
+
+
+def is_ending() -> bool:
+    """Tell whether the interpreter ends: threads started now would not be waited for, or cannot be started at all."""
+    return not threading.main_thread().is_alive()
+
+
+def _end_of_celery_child(**_: Any) -> None:
+    _end()
+
+
+def _end() -> None:
+    for engine in list(_engines):
+        with guard("delivering what is left at the end of the process"):
+            engine.end()
+
+
+def install_sigterm_handler() -> None:
+    """Turn SIGTERM into the exception that ends a program in order; chains to the handler that was there before."""
+    import signal
+
+    before = signal.getsignal(signal.SIGTERM)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if callable(before):
+            before(number, frame)
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, handle)

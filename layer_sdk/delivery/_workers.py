@@ -1,0 +1,131 @@
+"""The threads that send: started at the first record, more of them while the network is slow, gone when idle."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Callable
+
+from layer_sdk._log import swallow
+
+if TYPE_CHECKING:
+    from ._background import BackgroundDelivery
+
+# How long a lane may be overdue before a worker that is spare takes it: while one worker keeps up, one is enough.
+GRACE = 0.02
+
+
+class Workers:
+    """Daemon threads around one engine; all state is guarded by the engine's lock.
+
+    One worker takes what is due at once; another, the spare, waits beside it and takes only what is overdue, which
+    happens when the first is held up by the network. Whoever leaves the spare's place makes room for the next one.
+
+    Args:
+        engine: Whose lanes they fly.
+        lock: The engine's lock.
+        limit: How many there may be.
+        idle: Seconds after which one without work ends.
+    """
+
+    def __init__(self, engine: BackgroundDelivery, lock: threading.RLock, limit: int, idle: float) -> None:
+        self._engine = engine
+        self._work = threading.Condition(lock)
+        self._limit = limit
+        self._idle = idle
+        self._alive: set[threading.Thread] = set()
+        self._flying = 0
+        self._wakes: list[float] = []
+
+    @property
+    def count(self) -> int:
+        """How many threads there are."""
+        return len(self._alive)
+
+    def call_for(self, due: float) -> None:
+        """See to it that somebody looks at what is due then. Call with the lock held."""
+        if self._wakes:
+            if due < min(self._wakes):
+                self._work.notify()
+        elif len(self._alive) < self._limit and (self._flying == len(self._alive)):
+            self._start()
+
+    def wake(self) -> None:
+        """Have every waiting worker look again. Call with the lock held."""
+        self._work.notify_all()
+
+    def _start(self) -> None:
+        self._alive = {thread for thread in self._alive if thread.is_alive()}
+        thread = threading.Thread(target=self._run, name=f"layer-sdk-{len(self._alive) + 1}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter is ending: what waits is sent by whoever ends it
+            return
+        self._alive.add(thread)
+
+    def _run(self) -> None:
+        try:
+            while self._turn():
+                pass
+        except Exception as error:  # noqa: BLE001  (a worker that dies of our mistake; the next record starts another)
+            swallow("delivering", error)
+        finally:
+            with self._engine.locked():
+                self._alive.discard(threading.current_thread())
+
+    def _turn(self) -> bool:
+        with self._engine.locked():
+            if not self._wait_for_work():
+                return False
+            job = self._engine.take()
+            self._flying += 1
+            self._ask_for_spare()
+        try:
+            self._engine.fly(*job)
+        finally:
+            with self._engine.locked():
+                self._flying -= 1
+        return True
+
+    def _ask_for_spare(self) -> None:
+        """Leave somebody waiting, so that whatever becomes due while this one flies is seen."""
+        if not self._wakes and len(self._alive) < self._limit and self._engine.next_due() is not None:
+            self._start()
+
+    def _wait_for_work(self) -> bool:
+        """Wait until a lane is due; False when this worker is no longer needed."""
+        ends = time.monotonic() + self._idle
+        is_hot = True  # having just landed: others that fly need not keep this one from going on
+        while True:
+            now = time.monotonic()
+            due = self._engine.next_due()
+            if due is not None:
+                due += 0.0 if is_hot or not self._flying else GRACE
+                if due <= now:
+                    return True
+            is_spare = due is None or bool(self._wakes)
+            if self._engine.is_done() or (now >= ends and is_spare):
+                return False
+            is_hot = False
+            self._sleep(min(time_left for time_left in (ends - now, (due or ends) - now) if time_left > 0))
+
+    def _sleep(self, seconds: float) -> None:
+        wakes_at = time.monotonic() + seconds
+        self._wakes.append(wakes_at)
+        try:
+            self._engine.wait(self._work, seconds)
+        finally:
+            self._wakes.remove(wakes_at)
+
+    def drain_here(self, until: float, is_done: Callable[[], bool]) -> None:
+        """Send on this thread what is due, for want of workers, until a monotonic time."""
+        while not is_done() and time.monotonic() < until:
+            with self._engine.locked():
+                due = self._engine.next_due()
+                job = self._engine.take() if due is not None and due <= time.monotonic() else None
+            if job is not None:
+                self._engine.fly(*job)
+            elif due is None:
+                return
+            else:
+                time.sleep(min(0.01, max(0.0, due - time.monotonic())))

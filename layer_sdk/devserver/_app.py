@@ -1,0 +1,76 @@
+"""The embedded Layer as an ASGI application."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, AsyncContextManager, AsyncIterator, Callable, Mapping
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from . import _problems
+from ._api import Api
+from ._contract import load_contract
+from ._pages import Pages
+from ._policies import Firewall, load_policies
+from ._settings import Settings
+from ._store import Store
+from ._views import Views
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+
+_HANDLERS: Mapping[Any, Any] = {
+    HTTPException: _problems.on_http_error,
+    _problems.Refusal: _problems.on_refusal,
+    Exception: _problems.on_failure,
+}
+
+
+def build_app(settings: Settings | None = None) -> Starlette:
+    """Put an embedded Layer together as an ASGI application.
+
+    The database opens when the application starts (ASGI lifespan) and closes when it stops. `app.state.store` is the
+    database, for who wants to open it sooner and see what is wrong with it.
+
+    Args:
+        settings: What was chosen; without them, the defaults.
+
+    Returns:
+        The application.
+
+    Raises:
+        StartError: If the contract or the policies can not be read.
+
+    Example:
+        >>> from layer_sdk.devserver import Settings, build_app
+        >>> app = build_app(Settings(status_on_create=202))
+        >>> sorted(route.path for route in app.routes if route.path.startswith("/v1"))[0]
+        '/v1/applications'
+    """
+    chosen = settings or Settings()
+    contract = load_contract()
+    store = Store(chosen.database)
+    firewall = Firewall(store, load_policies(chosen.policies, contract.kinds))
+    routes: list[BaseRoute] = [
+        *Api(contract.operations, store, firewall, chosen).routes(),
+        *Views(store).routes(),
+        *Pages(store).routes(),
+    ]
+    app = Starlette(routes=routes, lifespan=_lifespan_of(store), exception_handlers=_HANDLERS)
+    app.router.redirect_slashes = False
+    app.state.store = store
+    return app
+
+
+def _lifespan_of(store: Store) -> Callable[[Starlette], AsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        store.open()
+        try:
+            yield
+        finally:
+            store.close()
+
+    return lifespan

@@ -1,0 +1,62 @@
+"""What can be chosen when an embedded Layer starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+
+_ANSWERS_TO_CREATE = (201, 202)
+_HIGHEST_PORT = 65535
+
+
+class StartError(RuntimeError):
+    """The embedded Layer can not start; the message says why and what to do.
+
+    Example:
+        >>> from layer_sdk.devserver import Server, Settings, StartError
+        >>> try:
+        ...     Server(Settings(database="/no/such/folder/layer.db")).start()
+        ... except StartError as error:
+        ...     print("no such folder" if "does not exist" in str(error) else error)
+        no such folder
+    """
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen when an embedded Layer starts.
+
+    Args:
+        host: The address to listen on; the default keeps it on this machine.
+        port: The port to listen on; 0 takes any free one.
+        database: The SQLite file to keep everything in; without one, a temporary file that is removed at exit.
+        policies: The firewall's policies, a YAML or JSON file; without one, nothing is ever violated.
+        status_on_create: What creating a session answers: 201 as newer servers do, or 202 as older ones do.
+        max_body: The most bytes that the body of a request may have.
+
+    Raises:
+        ValueError: If a value is none of those that are possible.
+
+    Example:
+        >>> from layer_sdk.devserver import Settings
+        >>> Settings(port=4747).status_on_create
+        201
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    database: str | os.PathLike[str] | None = None
+    policies: str | os.PathLike[str] | None = None
+    status_on_create: int = 201
+    max_body: int = 32 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if self.status_on_create not in _ANSWERS_TO_CREATE:
+            raise ValueError(f"status_on_create must be 201 or 202, not {self.status_on_create!r}")
+        if not 0 <= self.port <= _HIGHEST_PORT:
+            raise ValueError(f"port must be between 0 and {_HIGHEST_PORT}, not {self.port!r}")
+        if self.max_body < 1:
+            raise ValueError(f"max_body must be at least 1 byte, not {self.max_body!r}")
