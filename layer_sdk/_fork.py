@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
-from typing import Protocol
+from contextlib import suppress
+from typing import Any, Callable, Protocol
 
 
 class Forkable(Protocol):
@@ -16,6 +18,7 @@ class Forkable(Protocol):
 
 _watched: weakref.WeakSet[Forkable] = weakref.WeakSet()
 _hooked: list[bool] = []
+_pid = os.getpid()
 
 
 def watch(thing: Forkable) -> None:
@@ -26,6 +29,38 @@ def watch(thing: Forkable) -> None:
         os.register_at_fork(after_in_child=_after_fork)
 
 
+def check() -> None:
+    """Begin anew in a child whose parent forked behind Python's back, as uWSGI does. Costs next to nothing elsewhere."""
+    if _pid != os.getpid():
+        _after_fork()
+
+
 def _after_fork() -> None:
+    global _pid  # noqa: PLW0603  (there is one process)
+    _pid = os.getpid()
     for thing in list(_watched):
-        thing.after_fork()
+        with suppress(Exception):  # one that cannot, say a host's adapter of a peculiar kind, is not to stop the others
+            thing.after_fork()
+
+
+class Lock:
+    """A lock that is free in a forked child, whoever held it in the parent. A context manager.
+
+    Args:
+        make: `threading.Lock` or `threading.RLock`.
+    """
+
+    def __init__(self, make: Callable[[], Any] = threading.Lock) -> None:
+        self._make = make
+        self._lock = make()
+        watch(self)
+
+    def after_fork(self) -> None:
+        """Be free."""
+        self._lock = self._make()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

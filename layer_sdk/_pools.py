@@ -16,6 +16,8 @@ _inherited: list[Any] = []
 
 def renew(session: requests.Session) -> None:
     """Give every adapter of a session new, empty pools, without touching the old ones or waiting for their locks."""
+    if hasattr(session.cookies, "_cookies_lock"):
+        session.cookies._cookies_lock = threading.RLock()  # noqa: SLF001  (taken for every request; there is no public way)
     for adapter in session.adapters.values():
         if isinstance(adapter, HTTPAdapter) and hasattr(adapter, "poolmanager"):
             for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):

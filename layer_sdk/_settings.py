@@ -30,6 +30,7 @@ class Option:
         variables: Environment variables, the first one that is set wins.
         default: The value when it is given nowhere.
         alias: Another name that the argument may have.
+        secret: Whether an error must not show the value.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Option:
     variables: tuple[str, ...] = ()
     default: Any = None
     alias: str | None = None
+    secret: bool = False
 
 
 def _text(value: Any) -> str:
@@ -223,7 +225,11 @@ OPTIONS: list[Option] = [
         "full",
     ),
     Option(
-        "content_key", _key, "The key of that hash; by default a random one for each process.", ("LAYER_CONTENT_KEY",)
+        "content_key",
+        _key,
+        "The key of that hash; by default a random one for each process.",
+        ("LAYER_CONTENT_KEY",),
+        secret=True,
     ),
 ]
 
@@ -295,7 +301,8 @@ def _parse(option: Option, value: Any, source: str) -> Any:
     try:
         return option.parse(value)
     except _WrongValueError as error:
-        raise LayerInvalidConfigurationError(f"{option.name} {error}, but {source} is {_shown(value)}") from None
+        found = "something else" if option.secret else _shown(value)
+        raise LayerInvalidConfigurationError(f"{option.name} {error}, but {source} is {found}") from None
 
 
 def _shown(value: Any) -> str:

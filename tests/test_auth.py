@@ -174,6 +174,11 @@ def test_lifetime_of_any_shape(scripted: Scripted, clock: Clock, fields: dict[st
     assert ["Bearer one", "Bearer one", "Bearer two"] == found
 
 
+def test_lifetimes_are_those_of_the_documentation() -> None:
+    """A tenth of the life is left at renewal; a minute is assumed; a day is the most."""
+    assert (0.9, 60, 86_400) == (RENEW_AT, ASSUMED_LIFETIME, MAX_LIFETIME)
+
+
 def test_token_that_expires_at_once(scripted: Scripted) -> None:
     """A token without a life is used for the one request that it was asked for."""
     server = scripted(token("one", expires_in=0), token("two", expires_in=0))
@@ -350,6 +355,17 @@ def test_wrong_timeout(monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
     with pytest.raises(LayerInvalidConfigurationError) as caught:
         OIDCClientCredentials(**arguments)
     assert words.format("the environment variable LAYER_OIDC_TIMEOUT") == str(caught.value)
+
+
+def test_timeout_that_is_neither_number_nor_text() -> None:
+    """Of such a value the error names the type."""
+    with pytest.raises(LayerInvalidConfigurationError, match="but the argument http_timeout is of type tuple"):
+        OIDCClientCredentials(
+            token_url="https://sso.example.com",
+            client_id="app",
+            client_secret=SECRET,
+            http_timeout=(3, 10),  # type: ignore[arg-type]
+        )
 
 
 @pytest.mark.parametrize(("value", "expected"), [(True, None), (0, None), (None, None), ("1e400", None), ("2", 2.0)])

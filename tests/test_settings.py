@@ -101,6 +101,12 @@ SOURCES: list[tuple[str, str, Any, Any, Any]] = [
     ("LAYER_DISABLE_INSTRUMENTATIONS", "OpenAI, other,", {"openai", "other"}, ["Third"], {"third"}),
     ("LAYER_FIREWALL_BASE_URL", "https://fw.example.com", "https://fw.example.com", URL, URL),
     ("LAYER_ENABLE_FIREWALL_INSTRUMENTATION", "on", True, False, False),
+    ("LAYER_DELIVERY", "Inline", "inline", "background", "background"),
+    ("LAYER_MAX_QUEUE_BYTES", "1000", 1000, 2000, 2000),
+    ("LAYER_OVERFLOW", "block", "block", "drop_oldest", "drop_oldest"),
+    ("LAYER_SHUTDOWN_TIMEOUT", "2", 2.0, 1.5, 1.5),
+    ("LAYER_CAPTURE_CONTENT", "metadata", "metadata", "full", "full"),
+    ("LAYER_CONTENT_KEY", "secret", b"secret", b"other", b"other"),
 ]
 
 
@@ -430,6 +436,21 @@ def test_no_password_in_an_error(form: str, before: str, after: str) -> None:
         except LayerInvalidConfigurationError as error:
             shown = chain(error)
         assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    "option", [option for option in OPTIONS if "key" in option.name], ids=lambda option: option.name
+)
+def test_no_key_in_an_error(option: Option) -> None:
+    """A key that cannot be used is not shown, wherever it comes from."""
+    for value in (f"{SECRET}\udcff", [SECRET], 53):
+        arguments: dict[str, Any] = {option.name: value}
+        with pytest.raises(LayerInvalidConfigurationError, match=f"{option.name} must be .*argument") as caught:
+            resolve(**arguments)
+        assert [] == [secret for secret in (SECRET, "53") if secret in chain(caught.value)]
+    with pytest.raises(LayerInvalidConfigurationError, match=f"{option.name} must be .*variable") as caught:
+        resolve({option.variables[0]: f"{SECRET}\udcff"})
+    assert SECRET not in chain(caught.value)
 
 
 def test_no_password_in_a_repr() -> None:

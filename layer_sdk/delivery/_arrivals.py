@@ -9,7 +9,7 @@ from layer_sdk._log import warn
 from layer_sdk.exceptions import LayerRequestError
 
 from . import _outcome
-from ._gate import DRAIN_DELAY
+from ._gate import DRAIN_DELAY, OPEN
 from ._lane import cut
 from ._record import Record, tell_waiters
 
@@ -83,9 +83,11 @@ class Arrivals:
         now = time.monotonic()
         self._account.note("retries")
         lane.was_sent = lane.was_sent or (outcome.was_sent and outcome.reason == "no_answer")
-        if flight.records[0].waiter is not None and lane.attempts >= CALL_ATTEMPTS:
-            self._give_back(lane, flight, outcome)
-            return
+        if lane.attempts >= CALL_ATTEMPTS or self._gate.state != OPEN:
+            self.release_callers(lane, outcome.error)
+            if flight.records[0].waiter is not None:
+                self._give_back(lane, flight, outcome)
+                return
         if outcome.is_stale and lane.attempts == 1:
             lane.not_before = now  # the connection had grown old: another one, at once
             return
@@ -96,9 +98,16 @@ class Arrivals:
         return min(longest, FIRST_DELAY * 2.0 ** min(attempts, 10)) * self._chance.random()
 
     def _hold(self, lane: Lane, flight: Flight, outcome: Outcome) -> None:
+        self.release_callers(lane, outcome.error)
         if flight.records[0].waiter is not None:
             self._give_back(lane, flight, outcome)
         warn("Layer refuses the credentials (%s); what is recorded waits until it takes them", outcome.reason)
+
+    def release_callers(self, lane: Lane, error: BaseException | None) -> None:
+        """Let explicit calls go that wait behind what cannot be sent now: their records are theirs again."""
+        callers = lane.take_callers()
+        self._account.drop(callers, "raised")
+        tell_waiters(callers, error=error)
 
     def _missing(self, lane: Lane, flight: Flight, outcome: Outcome) -> None:
         if flight.creates or lane.was_recreated:
@@ -163,5 +172,5 @@ class Arrivals:
 
 
 def lost(reason: str) -> LayerRequestError:
-    """Make the error of an explicit call whose record was dropped before it was sent."""
-    return LayerRequestError(f"The request was not sent: it was dropped from the queue ({reason})")
+    """Make the error of an explicit call that is not sent."""
+    return LayerRequestError(f"The request was not sent ({reason})")

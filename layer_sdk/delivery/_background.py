@@ -18,7 +18,7 @@ from layer_sdk.schemas import SessionRequest
 from . import _lifecycle
 from ._account import Account
 from ._arrivals import Arrivals, lost
-from ._gate import Gate
+from ._gate import OPEN, Gate
 from ._lane import Lane
 from ._limits import BLOCK, DROP_OLDEST, Limits
 from ._outcome import DONE, RETRY, Outcome, judge
@@ -78,6 +78,7 @@ class BackgroundDelivery:
         self._arrivals = Arrivals(self._account, self._gate, self._session_of, chance, self._note_loss)
         self._losses: list[tuple[str, str, int]] = []
         self._hurries = 0
+        self._callers = 0
         self._is_closed = False
         self._is_used = False
         self._workers = Workers(self, self._lock, self._limits.workers, self._limits.idle)
@@ -105,10 +106,16 @@ class BackgroundDelivery:
 
     def call(self, session_id: UUID, request: SessionRequest | SessionActionRequest) -> UUID:
         """Send behind what waits in the session's lane and wait for the answer; what goes wrong is raised."""
+        if self._gate.state != OPEN:
+            raise lost(f"{self._gate.state}: what the session recorded before waits as well")
         waiter = Waiter()
-        self._accept(session_id, Record(request, waiter))
-        waiter.wait()
-        return self._names.get(session_id, session_id)
+        self._callers += 1
+        try:
+            self._accept(session_id, Record(request, waiter))
+            waiter.wait()
+        finally:
+            self._callers -= 1
+        return self.name_of(session_id)
 
     def name_of(self, session_id: UUID) -> UUID:
         """Give the id that the server knows a session by."""
@@ -117,15 +124,21 @@ class BackgroundDelivery:
     def _accept(self, session_id: UUID, record: Record) -> None:
         if self._pid != os.getpid():  # forked where Python's hooks did not run
             self.after_fork()
-        if self._inside == threading.get_ident():
+        me = threading.get_ident()
+        if self._inside == me:
             # A signal handler, a __del__ or a log handler that records while this very thread is in here.
             self._side.put((session_id, record))
             return
         if not self._is_used:
             self._is_used = True
             _lifecycle.hook_children()
-        with self.locked():
-            self._admit(session_id, record)
+        with self._lock:  # as `locked` does, without the price of a context manager on the host's path
+            self._inside = me
+            try:
+                self._admit(session_id, record)
+            finally:
+                self._merge()
+                self._inside = None
         if self._losses:
             self._report()
         if _lifecycle.is_ending():
@@ -139,9 +152,13 @@ class BackgroundDelivery:
             try:
                 yield
             finally:
-                while outer is None and not self._side.empty():
-                    self._admit(*self._side.get())
+                if outer is None:
+                    self._merge()
                 self._inside = outer
+
+    def _merge(self) -> None:
+        while not self._side.empty():
+            self._admit(*self._side.get())
 
     def _admit(self, session_id: UUID, record: Record) -> None:
         reason = "closed" if self._is_closed else self._make_room(record.size)
@@ -256,6 +273,8 @@ class BackgroundDelivery:
             if lane.flight is flight:  # else it was given up while it was under way
                 self._arrivals.settle(lane, flight, outcome, is_probe=is_probe)
                 self._tidy(lane)
+                if self._callers and self._gate.state != OPEN:
+                    self._release_callers(outcome.error)
             self._changed.notify_all()
             if is_probe:
                 self._workers.wake()
@@ -267,6 +286,13 @@ class BackgroundDelivery:
             self._plan(lane)
         elif self._lanes.get(lane.session_id) is lane:
             del self._lanes[lane.session_id]
+
+    def _release_callers(self, error: BaseException | None) -> None:
+        for lane in list(self._lanes.values()):
+            self._arrivals.release_callers(lane, error)
+            if lane.is_empty:
+                self._schedule.cancel(lane)
+                del self._lanes[lane.session_id]
 
     def _attempt(self, flight: Flight, session_id: UUID) -> tuple[UUID | None, Outcome]:
         try:
@@ -341,6 +367,7 @@ class BackgroundDelivery:
                     lane.flight = None
                 if lane.records:
                     self._drop(lane, lane.take_all(), "shutdown")
+                self._schedule.cancel(lane)
             self._lanes.clear()
             self._workers.wake()
         self._report()

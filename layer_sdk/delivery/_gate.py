@@ -10,6 +10,7 @@ from ._outcome import HOLD
 if TYPE_CHECKING:
     import random
 
+OPEN, OUTAGE, UNAUTHORIZED = "open", "outage", "unauthorized"
 THRESHOLD = 5  # consecutive failures, after which one probe at a time asks whether the server is back
 MAX_DELAY = 60.0
 FIRST_DELAY = 2.0
@@ -38,8 +39,8 @@ class Gate:
     def state(self) -> str:
         """`open`, `outage` or `unauthorized`."""
         if self._is_held:
-            return "unauthorized"
-        return "outage" if self._failures >= THRESHOLD else "open"
+            return UNAUTHORIZED
+        return OUTAGE if self._failures >= THRESHOLD else OPEN
 
     @property
     def opens_at(self) -> float:
@@ -48,7 +49,7 @@ class Gate:
 
     def enter(self) -> bool:
         """A request goes; True if it is the probe that everybody waits for."""
-        self._is_probing = self.state != "open"
+        self._is_probing = self.state != OPEN
         return self._is_probing
 
     def leave(self, *, was_probe: bool) -> None:
@@ -64,12 +65,12 @@ class Gate:
 
     def fail(self, now: float, verdict: str, retry_after: float | None, *, was_probe: bool) -> None:
         """The server did not answer, asks for time, or refuses the credentials."""
-        was_shut = self.state != "open"
+        was_shut = self.state != OPEN
         self._failures += 1
         self._is_held = verdict == HOLD
         if retry_after is not None:
             self._not_before = max(self._not_before, now + retry_after)
-        if self.state == "open" or (was_shut and not was_probe):  # the latter left before the gate was shut
+        if self.state == OPEN or (was_shut and not was_probe):  # the latter left before the gate was shut
             return
         first, most = (HOLD_DELAY, MAX_HOLD) if self._is_held else (FIRST_DELAY, MAX_DELAY)
         delay = min(most, first * 2.0 ** min(self._rounds, 10)) * self._chance.uniform(0.5, 1.0)

@@ -107,6 +107,14 @@ class Lane:
         self.size = 0
         return records
 
+    def take_callers(self) -> tuple[Record, ...]:
+        """Take what explicit calls wait for, and leave the rest in its order."""
+        callers = tuple(record for record in self.records if record.waiter is not None)
+        if callers:
+            self.records = deque(record for record in self.records if record.waiter is None)
+            self.size -= sum(record.size for record in callers)
+        return callers
+
     def take_off(self, key: str) -> Flight:
         """Give the request to send now: the one under repetition, or a new one from the front."""
         if self.flight is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
 import weakref
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _engines: weakref.WeakSet[BackgroundDelivery] = weakref.WeakSet()
 _hooked: set[str] = set()
+_ended: set[int] = set()  # the process whose end has begun; a forked child has another id
 
 
 def watch(engine: BackgroundDelivery) -> None:
@@ -26,6 +28,9 @@ def watch(engine: BackgroundDelivery) -> None:
     _fork.watch(engine)
     if "atexit" not in _hooked:
         _hooked.add("atexit")
+        # urllib3 empties its pools by weakref.finalize, which hooks in at its first use: make that now, so that it comes
+        # after us. A session whose pools block would wait for ever for a connection.
+        weakref.finalize(engine, int)
         atexit.register(_end)
 
 
@@ -44,8 +49,17 @@ def hook_children() -> None:
 
 
 def is_ending() -> bool:
-    """Tell whether the interpreter ends: threads started now would not be waited for, or cannot be started at all."""
-    return not threading.main_thread().is_alive()
+    """Tell whether the process ends and nobody comes after us to send what is recorded now.
+
+    That the main thread has ended says nothing alone: the interpreter waits for the others, which may go on for days.
+    """
+    main = threading.main_thread()
+    return os.getpid() in _ended or (threading.get_ident() == main.ident and not main.is_alive())
+
+
+def is_main_alive() -> bool:
+    """Tell whether the main thread goes on: when it has ended, some Pythons refuse to start threads."""
+    return threading.main_thread().is_alive()
 
 
 def _end_of_celery_child(**_: Any) -> None:
@@ -53,6 +67,8 @@ def _end_of_celery_child(**_: Any) -> None:
 
 
 def _end() -> None:
+    _ended.clear()
+    _ended.add(os.getpid())
     for engine in list(_engines):
         with guard("delivering what is left at the end of the process"):
             engine.end()

@@ -1,0 +1,292 @@
+"""Background delivery under outage, overflow and load; and what of the content leaves the process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from chaos import chaos_faults
+from chaos.recorded import MakeBackground, balance, numbers, record
+from layer_sdk import LayerRequestPreparationError, SessionActionRequest, layer
+
+if TYPE_CHECKING:
+    from chaos.chaos_proxy import ChaosProxy
+    from chaos.fake_layer import FakeLayer
+
+CANARY = "canary-7f3a9c"
+
+
+@pytest.mark.parametrize("fault", [chaos_faults.refuse(), chaos_faults.black_hole()], ids=["refused", "black hole"])
+def test_outage_loses_nothing_and_is_not_hammered(
+    fake_layer: FakeLayer, chaos_proxy: ChaosProxy, background: MakeBackground, fault: chaos_faults.Fault
+) -> None:
+    """What is recorded while the server is away waits, a handful of requests ask for it, and then all arrives."""
+    mine = background(base_url=chaos_proxy.url, http_timeout=1)
+    chaos_proxy.use(fault)
+    ids = record(mine, 10, sessions=200)
+    assert not mine.flush(4)
+    asked = mine.stats()["requests"]
+    chaos_proxy.use()
+    assert mine.flush(60)
+    stats = mine.stats()
+    assert ({session_id: numbers(10) for session_id in ids}, 2200, 0) == (
+        fake_layer.keys_by_session(),
+        stats["sent"],
+        balance(stats),
+    )
+    assert 15 >= asked
+
+
+@pytest.mark.parametrize("overflow", ["drop_newest", "drop_oldest", "block"])
+def test_memory_stays_within_the_budget_and_every_loss_is_counted(
+    fake_layer: FakeLayer, background: MakeBackground, overflow: str
+) -> None:
+    """With the server away, what does not fit is dropped by the policy, and the counts are exact."""
+    fake_layer.switch(chances={"*": {503: 1.0}})
+    mine = background(max_queue_bytes=300_000, overflow=overflow)
+    engine = mine._parts.sink  # type: ignore[union-attr]  # noqa: SLF001
+    engine._limits = engine._limits._replace(block_timeout=0.01)  # type: ignore[attr-defined]  # noqa: SLF001
+    most = 0
+    for _ in range(100):
+        record(mine, 4, text="x" * 2000)
+        most = max(most, mine.stats()["queued_bytes"])
+    stats = mine.stats()
+    assert (500, 0, True) == (stats["accepted"], balance(stats), most <= 300_000)
+    kept = stats["queued"] + stats["in_flight"]
+    assert {"overflow": 500 - kept} == stats["dropped"]
+    fake_layer.switch(chances={})
+    assert mine.flush(30)
+    assert (kept, []) == (mine.stats()["sent"], fake_layer.order_violations())
+
+
+def test_drop_oldest_leaves_no_hole_in_what_is_kept(fake_layer: FakeLayer, background: MakeBackground) -> None:
+    """Whole sessions give way, oldest first: of each that arrives, everything arrives."""
+    fake_layer.switch(chances={"*": {503: 1.0}})
+    mine = background(max_queue_bytes=200_000, overflow="drop_oldest")
+    record(mine, 1)
+    time.sleep(0.3)  # its request is under way, and so it stays
+    ids = record(mine, 5, sessions=40, text="x" * 2000)
+    fake_layer.switch(chances={})
+    assert mine.flush(30)
+    found = fake_layer.keys_by_session()
+    assert ids[-1] in found
+    assert {tuple(numbers(5))} == {tuple(found[session_id]) for session_id in ids if session_id in found}
+
+
+def test_block_does_not_block_an_event_loop(fake_layer: FakeLayer, background: MakeBackground) -> None:
+    """Where waiting would stop an event loop, the newest record is dropped instead."""
+    fake_layer.switch(chances={"*": {503: 1.0}})
+    mine = background(max_queue_bytes=20_000, overflow="block")
+
+    async def main() -> float:
+        began = time.monotonic()
+        record(mine, 50, text="x" * 2000)
+        return time.monotonic() - began
+
+    assert 4 > asyncio.run(main())
+    assert 0 < mine.stats()["dropped"]["overflow"]
+
+
+def test_flush_waits_for_what_came_before_it_and_not_for_silence(
+    fake_layer: FakeLayer, background: MakeBackground
+) -> None:
+    """While another thread goes on recording, a flush still ends."""
+    mine = background()
+    stop = threading.Event()
+
+    def chatter() -> None:
+        while not stop.is_set():
+            record(mine, 1)
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=chatter)
+    thread.start()
+    (session_id,) = record(mine, 3)
+    is_flushed = mine.flush(20)
+    found = fake_layer.keys_by_session().get(session_id)
+    stop.set()
+    thread.join()
+    assert (True, numbers(3)) == (is_flushed, found)
+
+
+def test_account_balances_at_every_moment(fake_layer: FakeLayer, background: MakeBackground) -> None:
+    """accepted = sent + queued + in flight + dropped + dead letters, asked while everything moves."""
+    fake_layer.switch(chances={"*": {503: 0.1, 422: 0.05}})
+    mine = background(max_queue_bytes=500_000)
+    stop = threading.Event()
+    wrong: list[int] = []
+
+    def watch() -> None:
+        while not stop.is_set():
+            wrong.append(balance(mine.stats()))
+
+    watcher = threading.Thread(target=watch)
+    recorders = [threading.Thread(target=record, args=(mine, 5, 60), kwargs={"text": "x" * 500}) for _ in range(4)]
+    for thread in [watcher, *recorders]:
+        thread.start()
+    for thread in recorders:
+        thread.join()
+    mine.flush(30)
+    stop.set()
+    watcher.join()
+    assert {0} == set(wrong)
+    assert 4 * 60 * 6 == mine.stats()["accepted"]
+
+
+def test_slow_server_does_not_slow_the_host(fake_layer: FakeLayer, background: MakeBackground) -> None:
+    """With two seconds an answer, a thousand records take the host a fraction of one answer."""
+    fake_layer.switch(delay=2.0)
+    mine = background(http_timeout=5)
+    began = time.monotonic()
+    record(mine, 9, sessions=100)
+    assert 2 > time.monotonic() - began
+    assert 8 >= mine.stats()["workers"]
+
+
+def test_more_workers_come_while_the_network_is_slow_and_go_when_idle(
+    fake_layer: FakeLayer, background: MakeBackground
+) -> None:
+    """A slow network makes the workers more, up to eight; after shutdown there is none."""
+    fake_layer.switch(delay=0.3)
+    mine = background(http_timeout=5)
+    record(mine, 1, sessions=30)
+    assert mine.flush(30)
+    assert 8 == fake_layer_concurrency(fake_layer)
+    mine.shutdown()
+    end = time.monotonic() + 5
+    while time.monotonic() < end and _threads():
+        time.sleep(0.01)
+    assert [] == _threads()
+
+
+def _threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("layer-sdk")]
+
+
+def fake_layer_concurrency(fake_layer: FakeLayer) -> int:
+    moments = [(asked.began, 1) for asked in fake_layer.requests()] + [
+        (asked.ended, -1) for asked in fake_layer.requests()
+    ]
+    level = most = 0
+    for _, step in sorted(moments):
+        level += step
+        most = max(most, level)
+    return most
+
+
+def test_shutdown_during_an_outage_counts_what_is_left(
+    background: MakeBackground, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be sent within the budget is counted as lost, and one log line says so without content."""
+    lost: list[tuple[str, int]] = []
+    mine = background(
+        base_url="http://127.0.0.1:1", on_drop=lambda reason, _session, count: lost.append((reason, count))
+    )
+    engine = mine._parts.sink  # type: ignore[union-attr]  # noqa: SLF001
+    record(mine, 4, sessions=3, text=CANARY)
+    mine.shutdown(0.5)
+    stats = engine.stats()
+    assert ({"shutdown": 15}, 0, 15) == (stats["dropped"], balance(stats), sum(count for _, count in lost))
+    lines = [each.getMessage() for each in caplog.records if each.name == "layer_sdk"]
+    assert ["Recorded sessions or actions were lost (shutdown); layer.stats() has the counts"] == lines
+
+
+# ---- scrubbing
+
+
+def test_before_send_sees_and_changes_every_action(fake_layer: FakeLayer, background: MakeBackground) -> None:
+    """What it gives is what is sent, for recorded actions and explicit calls alike; None sends nothing."""
+    seen: list[str] = []
+
+    def scrub(action: SessionActionRequest) -> SessionActionRequest | None:
+        assert isinstance(action.data, dict)
+        seen.append(action.data["key"])
+        if action.data["key"] == "secret":
+            return None
+        action.data["key"] = f"clean {action.data['key']}"
+        return action
+
+    mine = background(before_send=scrub)
+    with mine.session() as session_id:
+        for key in ("a", "secret", "b"):
+            with mine.action(kind="embeddings") as action:
+                action.data = {"key": key}
+        mine.append_action(session_id, kind="embeddings", data={"key": "c"})
+        mine.append_action(session_id, kind="embeddings", data={"key": "secret"})
+    assert mine.flush(10)
+    assert ["clean a", "clean b", "clean c"] == fake_layer.keys()
+    assert (["a", "secret", "b", "c", "secret"], {"before_send": 1}) == (seen, mine.stats()["dropped"])
+
+
+@pytest.mark.parametrize("given", [ZeroDivisionError(CANARY), "text"])
+def test_before_send_that_fails_sends_nothing(fake_layer: FakeLayer, background: MakeBackground, given: object) -> None:
+    """It fails closed: the action is dropped and counted; an explicit call says so, with the cause and no content."""
+
+    def scrub(action: SessionActionRequest) -> Any:
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    mine = background(before_send=scrub)
+    (session_id,) = record(mine, 2)
+    with pytest.raises(LayerRequestPreparationError) as caught:
+        mine.append_action(session_id, kind="embeddings", data={"key": "x"})
+    assert mine.flush(10)
+    assert ([], {"before_send_failed": 2}, 0) == (fake_layer.keys(), mine.stats()["dropped"], balance(mine.stats()))
+    assert CANARY not in str(caught.value)
+
+
+def test_metadata_keeps_roles_and_sizes_and_no_text(fake_layer: FakeLayer, background: MakeBackground) -> None:
+    """Texts become a length and a keyed hash, the same for the same text and key; roles, ids and names stay."""
+    kept: list[SessionActionRequest] = []
+
+    def look(action: SessionActionRequest) -> SessionActionRequest:
+        kept.append(action)
+        return action
+
+    mine = background(capture_content="metadata", content_key="k")
+    engine = mine._parts.sink  # type: ignore[union-attr]  # noqa: SLF001
+    append = engine.append
+    engine.append = lambda session_id, action: append(session_id, look(action))  # type: ignore[method-assign]
+    message = {"role": "user", "content": CANARY}
+    with mine.session(), mine.action(kind="completion_prompt", attributes={"model.id": "m"}) as action:
+        action.data = {"messages": [message, message], "tools": [{"id": "1", "name": "f", "arguments": {"q": CANARY}}]}
+        action.error = ValueError(CANARY)
+    assert mine.flush(10)
+    (sent,) = kept
+    first, second = sent.to_dict()["data"]["messages"]
+    assert ("user", len(CANARY), first) == (first["role"], first["content"]["length"], second)
+    assert {"id": "1", "name": "f"}.items() <= sent.to_dict()["data"]["tools"][0].items()
+    assert ({"model.id": "m"}, False) == (sent.attributes, CANARY in str(sent.to_dict()))
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 413, 422, 500, 503])
+def test_content_never_reaches_logs_or_stderr(
+    fake_layer: FakeLayer,
+    background: MakeBackground,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    status: int,
+) -> None:
+    """Whatever fails, with every logger at DEBUG, no text of an action is logged or printed."""
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("layer_sdk").setLevel(logging.DEBUG)
+    fake_layer.switch(chances={"*": {status: 1.0}})
+    mine = background(base_url=fake_layer.url)
+    record(mine, 3, text=CANARY)
+    mine.flush(1)
+    mine.shutdown(0.2)
+    output = capfd.readouterr()
+    assert CANARY not in caplog.text + output.out + output.err
+
+
+def test_singleton_delivers_in_the_background_by_default(fake_layer: FakeLayer) -> None:
+    """What the module's `layer` records arrives without anybody waiting for it."""
+    layer.init(base_url=fake_layer.url, application_id="a")
+    record(layer, 3)
+    fake_layer.wait_for(3, 10)
+    assert asyncio.run(layer.aflush(10))
