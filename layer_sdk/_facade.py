@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import threading
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Callable, Coroutine, Iterable, Mapping, TypeVar, cast
 
+from . import _fork
 from .exceptions import (
     LayerAlreadyInitializedError,
     LayerMissingRequiredConfigurationError,
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from uuid import UUID
 
     import requests
@@ -69,7 +70,7 @@ class Layer:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = _fork.Lock()
         self._parts: Parts | None = None
 
     def __repr__(self) -> str:
@@ -96,6 +97,8 @@ class Layer:
         max_queue_bytes: int | None = None,
         overflow: str | None = None,
         shutdown_timeout: float | None = None,
+        spool_dir: str | Path | None = None,
+        spool: str | None = None,
         on_drop: Callable[[str, str, int], object] | None = None,
         before_send: BeforeSend | None = None,
         capture_content: str | None = None,
@@ -123,6 +126,8 @@ class Layer:
             max_queue_bytes: What may wait in memory. Default 64 MiB.
             overflow: What gives way then: `drop_newest` (the default), `drop_oldest` or `block`.
             shutdown_timeout: Seconds that `shutdown` and the end of the process wait for what is left. Default 5.
+            spool_dir: A folder of its own for a journal of what waits, so that it outlives the process.
+            spool: `always` (the default) writes before a recording call returns, `spill` only in trouble.
             on_drop: Called with reason, session id and count for every loss, from any thread.
             before_send: Called with each action; gives the one to send, or None. If it raises, nothing is sent.
             capture_content: `full` (the default), or `metadata` for sizes and a keyed hash in place of texts.
@@ -162,6 +167,8 @@ class Layer:
                 "max_queue_bytes": max_queue_bytes,
                 "overflow": overflow,
                 "shutdown_timeout": shutdown_timeout,
+                "spool_dir": spool_dir,
+                "spool": spool,
                 "on_drop": on_drop,
                 "before_send": before_send,
                 "capture_content": capture_content,

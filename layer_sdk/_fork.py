@@ -30,7 +30,7 @@ def watch(thing: Forkable) -> None:
 
 
 def check() -> None:
-    """Begin anew in a child whose parent forked behind Python's back, as uWSGI does. Costs next to nothing elsewhere."""
+    """Begin anew in a child whose parent forked behind Python's back, as uWSGI does. Elsewhere it costs nothing."""
     if _pid != os.getpid():
         _after_fork()
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
+import time
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, AsyncGenerator, Callable, Generator, TypeVar
+from typing import Any, AsyncGenerator, Callable, Generator, Iterator, TypeVar
 
 import httpx
 import requests
@@ -64,6 +67,26 @@ HOP_HEADERS = {"connection", "content-length", "transfer-encoding"}
 CONSUMED_HEADERS = {"content-encoding", "content-length", "set-cookie", "transfer-encoding"}
 
 
+_ends: contextvars.ContextVar[float] = contextvars.ContextVar("layer_sdk_ends", default=math.inf)
+
+
+@contextmanager
+def within(ends: float) -> Iterator[None]:
+    """Let no request that is made inside wait for longer than until a monotonic time."""
+    token = _ends.set(ends)
+    try:
+        yield
+    finally:
+        _ends.reset(token)
+
+
+def _capped(seconds: float | None) -> float | None:
+    left = _ends.get() - time.monotonic()
+    if left == math.inf:
+        return seconds
+    return max(0.01, left if seconds is None else min(seconds, left))
+
+
 class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """An httpx transport, sync and async, whose requests are sent by a `requests.Session`.
 
@@ -85,6 +108,7 @@ class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and read its whole answer."""
+        _fork.check()
         try:
             with suppressed():
                 response = self._send(request, request.read())
@@ -110,7 +134,7 @@ class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             str(request.url),
             headers=_headers(request),
             data=body or None,
-            timeout=(timeout.get("connect"), timeout.get("read")),
+            timeout=(_capped(timeout.get("connect")), _capped(timeout.get("read"))),
             allow_redirects=True,
             auth=_keep if keeps_own else None,
         )

@@ -8,6 +8,8 @@ import time
 from contextlib import contextmanager
 from typing import Callable, Iterator
 
+from . import _fork
+
 logger = logging.getLogger("layer_sdk")
 logger.addHandler(logging.NullHandler())
 
@@ -33,7 +35,7 @@ class Limiter:
         self._interval = interval
         self._size = size
         self._clock = clock
-        self._lock = threading.RLock()
+        self._lock = _fork.Lock(threading.RLock)
         self._seen: dict[str, tuple[float, int]] = {}
 
     def admit(self, message: str) -> int:

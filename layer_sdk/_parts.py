@@ -11,7 +11,8 @@ from ._platform import session_attributes
 from ._recording import Recorder
 from ._retry import default_session, single_try_session
 from ._scrubbing import FULL, Scrubber
-from .delivery import BackgroundDelivery, InlineDelivery, Limits
+from .delivery import BackgroundDelivery, InlineDelivery, Journal, Limits, Spool
+from .exceptions import LayerInvalidConfigurationError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -93,7 +94,18 @@ def _sink(
     def session_of(session_id: UUID) -> SessionRequest:
         return LENIENT.session(application_id, session_id=session_id, attributes=attributes)
 
-    return BackgroundDelivery(wire, session_of, _limits(settings, environ), settings.on_drop)
+    journal = _journal(settings, application_id)
+    return BackgroundDelivery(wire, session_of, _limits(settings, environ), settings.on_drop, journal)
+
+
+def _journal(settings: Settings, application_id: str) -> Journal | None:
+    if settings.spool_dir is None:
+        return None
+    try:
+        spool = Spool(settings.spool_dir, f"{settings.base_url}\0{application_id}")
+    except OSError as error:
+        raise LayerInvalidConfigurationError(f"spool_dir cannot be used: {error}") from error
+    return Journal(spool, settings.spool)
 
 
 def _limits(settings: Settings, environ: Mapping[str, str]) -> Limits:

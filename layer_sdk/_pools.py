@@ -23,7 +23,7 @@ def renew(session: requests.Session) -> None:
             for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
                 _unlock(manager)
                 _inherited.append(manager)
-            adapter.__setstate__(adapter.__getstate__())  # type: ignore[no-untyped-call]
+            adapter.__setstate__(adapter.__getstate__())  # type: ignore[attr-defined]
 
 
 def _unlock(manager: Any) -> None:

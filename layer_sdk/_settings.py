@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -133,6 +134,10 @@ def _callable(value: Any) -> Any:
     return value
 
 
+def _path(value: Any) -> Path:
+    return value if isinstance(value, Path) else Path(_text(value))
+
+
 def _key(value: Any) -> bytes:
     return bytes(value) if isinstance(value, (bytes, bytearray)) else _text(value).encode("utf-8")
 
@@ -215,6 +220,20 @@ OPTIONS: list[Option] = [
         ("LAYER_SHUTDOWN_TIMEOUT",),
         5.0,
     ),
+    Option(
+        "spool_dir",
+        _path,
+        "A folder of its own for a journal of what waits, so that it outlives the process. Prompts are written there.",
+        ("LAYER_SPOOL_DIR",),
+    ),
+    Option(
+        "spool",
+        _one_of("always", "spill"),
+        "When to write to it: always, before a recording call returns, or spill, only while Layer is away and at the "
+        "end.",
+        ("LAYER_SPOOL",),
+        "always",
+    ),
     Option("on_drop", _callable, "Called with reason, session id and count for every loss, from any thread."),
     Option("before_send", _callable, "Called with each action; gives the one to send, or None for none."),
     Option(
@@ -257,6 +276,8 @@ class Settings:
     max_queue_bytes: int
     overflow: str
     shutdown_timeout: float
+    spool_dir: Path | None
+    spool: str
     on_drop: Any = field(repr=False)
     before_send: Any = field(repr=False)
     capture_content: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Mapping, TypeVar
 from urllib.parse import urlsplit
 
+from . import _fork
 from .exceptions import (
     LayerAuthError,
     LayerInvalidConfigurationError,
@@ -101,8 +101,16 @@ class OIDCClientCredentials(AuthProvider):
         self._scope = (scope or os.environ.get("LAYER_OIDC_SCOPE", "")).strip()
         self._timeout = _timeout(http_timeout)
         self._session = http_session
-        self._lock = threading.Lock()
+        self._lock = _fork.Lock()
+        _fork.watch(self)
         self._token: tuple[str, float] | None = None  # the token and the monotonic time at which to renew it
+
+    def after_fork(self) -> None:
+        """Leave the parent's connections alone; the token serves both."""
+        if self._session is not None:
+            from . import _pools
+
+            _pools.renew(self._session)
 
     def __repr__(self) -> str:
         return f"OIDCClientCredentials(token_url={self._shown_url!r}, client_id={self._client_id!r})"
@@ -161,10 +169,12 @@ class OIDCClientCredentials(AuthProvider):
             if error.response is not None:  # a hook that calls raise_for_status()
                 return error.response
             raise self._unreachable(error) from error
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
+        except UnicodeError:  # it quotes what it could not write, which is the login in the URL
+            raise self._unreachable("HTTP cannot carry the letters of the login in it") from None
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._unreachable(error) from error
 
-    def _unreachable(self, error: Exception) -> LayerRequestError:
+    def _unreachable(self, error: Exception | str) -> LayerRequestError:
         return LayerRequestError(f"No answer from the token endpoint {self._shown_url}: {error}")
 
     def _refusal(self, status: int, answer: Any) -> LayerRequestError | LayerAuthError:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from . import _spool_commands
 from ._version import __version__
 
 DEFAULT_PORT = 4747
@@ -32,10 +33,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"layer-sdk {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_dev(commands.add_parser("dev", help="run an embedded Layer on this machine", description=_DEV))
+    _spool_commands.add(commands.add_parser("spool", help="see, send or delete what waits on disk", description=_SPOOL))
     return parser
 
 
 _DEV = "Run an embedded Layer: point LAYER_BASE_URL at it and look at what your application records."
+
+_SPOOL = (
+    "What waits in a spool folder. `send` adopts what dead processes left for the server and application that "
+    "LAYER_BASE_URL and LAYER_APPLICATION_ID name; what a living process holds is left to it."
+)
 
 
 def _add_dev(parser: argparse.ArgumentParser) -> None:

@@ -11,9 +11,10 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-import free_form
 from openapi_python_client import generate
 from openapi_python_client.config import Config, ConfigFile, MetaType
+
+import free_form
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = ROOT / "openapi.yaml"

@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl
 import pytest
 import requests
 from requests.auth import HTTPBasicAuth
-from scripted_server import Answer, Asked, ScriptedServer
 
 from layer_sdk import (
     LayerAuthError,
@@ -21,6 +20,7 @@ from layer_sdk import (
     OIDCClientCredentials,
 )
 from layer_sdk.auth import ASSUMED_LIFETIME, MAX_LIFETIME, RENEW_AT, AuthProvider, seconds_of
+from scripted_server import Answer, Asked, ScriptedServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -368,7 +368,10 @@ def test_timeout_that_is_neither_number_nor_text() -> None:
         )
 
 
-@pytest.mark.parametrize(("value", "expected"), [(True, None), (0, None), (None, None), ("1e400", None), ("2", 2.0)])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(True, None), (0, None), (None, None), ("1e400", None), (10**400, None), ("2", 2.0), (2e6, 2e6), (2e6 + 1, None)],
+)
 def test_seconds(value: Any, expected: float | None) -> None:
     """Only a positive number of seconds that a socket can wait is a timeout."""
     assert expected == seconds_of(value)
@@ -399,6 +402,7 @@ HTML = Answer(404, b"<html><h1>Not Found</h1></html>", {"Content-Type": "text/ht
         (Answer(401, b"[1]", JSON), "refused the client credentials with status 401"),
         (Answer(400, b'{"error": {"code": 7}}', JSON), "refused the client credentials with status 400"),
         (HTML, "answered 404 instead of a token; check token_url"),
+        (Answer(300), "answered 300 instead of a token; check token_url"),
         (Answer(302, b"", {"Location": "/login"}), "answered 302 instead of a token; check token_url"),
         (Answer(200, b"<html>please log in</html>"), "answered 200 without a usable access_token"),
         (Answer(200, b""), "answered 200 without a usable access_token"),
@@ -476,6 +480,25 @@ def test_host_that_cannot_be_a_host() -> None:
         mine.get_headers()
 
 
+def test_login_that_http_cannot_carry(scripted: Scripted) -> None:
+    """A login in the URL with letters outside of Latin-1 is a request error that does not show it."""
+    mine = provider(scripted(token()), token_url="http://user:\u043f\u0430@127.0.0.1:1/token")
+    with pytest.raises(LayerRequestError, match="HTTP cannot carry the letters of the login") as caught:
+        mine.get_headers()
+    assert "\u043f\u0430" not in told(caught.value).replace('"http://user', "")
+
+
+def test_words_of_a_refusal(scripted: Scripted) -> None:
+    """The endpoint's own words are shown, without the secret that it may repeat."""
+    server = scripted(refusal(401, "invalid_client", f"not {SECRET}!"))
+    with pytest.raises(LayerAuthError) as caught:
+        provider(server).get_headers()
+    assert (
+        f"The token endpoint {server.url}{PATH} refused the client credentials with status 401: "
+        "invalid_client - not ***!"
+    ) == str(caught.value)
+
+
 def test_session_that_raises_for_status(scripted: Scripted) -> None:
     """A hook of the caller's that calls raise_for_status changes nothing: wrong credentials stay an auth error."""
     session = requests.Session()
@@ -505,7 +528,7 @@ def told(error: BaseException) -> str:
     seen: BaseException | None = error
     while seen is not None:
         words += [repr(seen), str(seen)]
-        seen = seen.__cause__ or seen.__context__
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return "".join(words)
 
 

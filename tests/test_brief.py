@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 import requests
-from scripted_server import Answer, ScriptedServer
 
 from layer_sdk import layer
+from scripted_server import Answer, ScriptedServer
 
 if TYPE_CHECKING:
     from layer_sdk.devserver import Server

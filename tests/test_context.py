@@ -12,7 +12,6 @@ from layer_sdk import Layer, _context
 
 if TYPE_CHECKING:
     from conftest import MakeLayer
-
     from layer_sdk.devserver import Server
 
 Recorded = Callable[[str], "dict[str, Any]"]

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_json import ANYTHING, NOON, Colour, Level, Message, Mode
 
 from layer_sdk import LayerRequestPreparationError, LayerSchemaValidationError
 from layer_sdk._drafts import LENIENT, STRICT, Drafts, error_of, moment, parse_kind
 from layer_sdk.schemas import SessionActionError, SessionActionKind, SessionActionRequest, SessionActionScanner
+from test_json import ANYTHING, NOON, Colour, Level, Message, Mode
 
 SESSION = uuid.UUID("2ed6657d-e927-568b-95e1-2665a8aea6a2")
 CEST = datetime.timezone(datetime.timedelta(hours=2))
@@ -174,7 +174,8 @@ def test_moment_is_read_once_and_for_all(value: datetime.datetime) -> None:
         assert value.year in (1, 9999)
     else:
         assert datetime.timezone.utc is found.tzinfo
-        assert found == (value.replace(tzinfo=datetime.timezone.utc) if value.tzinfo is None else value)
+        offset = value.utcoffset() or datetime.timedelta(0)
+        assert value.replace(tzinfo=None, fold=0) - offset == found.replace(tzinfo=None)
 
 
 @BOTH
@@ -371,6 +372,22 @@ def test_first_actions() -> None:
     assert expected == session(actions=iter([MODEL, plain]))["actions"]
     assert [] == session(actions=[])["actions"]
     assert {"at": NOON} == MODEL.data
+
+
+def test_first_actions_are_whole() -> None:
+    """Every field of an action arrives, from a dict and from a model."""
+    whole: dict[str, Any] = {
+        "kind": "moderation",
+        "start_time": NOON - datetime.timedelta(minutes=1),
+        "end_time": NOON,
+        "attributes": {"model.id": "m"},
+        "data": {"input": ["a"]},
+        "error": {"message": "late"},
+        "scanners": [{"name": "usage", "data": {}}],
+    }
+    expected = action(**whole)
+    assert set(whole) == set(expected)
+    assert [expected, expected] == session(actions=[whole, STRICT.action(**whole)])["actions"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from scripted_server import ACCEPTED, CREATED, SESSION, Answer, Asked, ScriptedServer
 
 from layer_api.api.applications import list_applications
 from layer_api.api.firewall import firewall_session_lookup
@@ -42,10 +41,10 @@ from layer_sdk import (
     layer,
 )
 from layer_sdk.auth import AuthProvider
+from scripted_server import ACCEPTED, CREATED, SESSION, Answer, Asked, ScriptedServer
 
 if TYPE_CHECKING:
     from conftest import MakeLayer
-
     from layer_sdk.devserver import Server
 
 Scripted = Callable[..., ScriptedServer]

@@ -13,9 +13,10 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
-from scripted_server import Answer, Asked, ScriptedServer
 
 from layer_sdk._http import EXCEPTIONS, RequestsTransport
+from layer_sdk._suppression import is_suppressed
+from scripted_server import Answer, Asked, ScriptedServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -346,3 +347,13 @@ def test_closing_the_client_leaves_the_session_open(scripted: Scripted) -> None:
         http.get(server.url)
     assert 200 == session.get(server.url, timeout=5).status_code
     assert 1 == len(server.connections)
+
+
+def test_own_requests_are_marked_as_such(scripted: Scripted) -> None:
+    """While a request of ours is on its way, and only then, instrumentation is told to look away."""
+    seen: list[bool] = []
+    session = requests.Session()
+    session.hooks["response"].append(lambda *_, **__: seen.append(is_suppressed()))
+    with client(session) as http:
+        http.get(scripted(Answer()).url)
+    assert ([True], False) == (seen, is_suppressed())

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from pydantic import v1 as pydantic_v1
 
 from layer_sdk import LayerRequestPreparationError, SessionActionError
-from layer_sdk._json import MAX_DEPTH, MAX_VALUES, to_json, to_json_or_repr, utc
+from layer_sdk._json import MAX_DEPTH, MAX_VALUES, to_json, to_json_or_repr
 
 UTC = datetime.timezone.utc
 CEST = datetime.timezone(datetime.timedelta(hours=2))
@@ -693,4 +693,5 @@ def test_moment_stays_the_same_moment(value: datetime.datetime) -> None:
     text = to_json(value, "data")
     assert isinstance(text, str)
     assert "Z" == text[-1]
-    assert utc(value) == datetime.datetime.fromisoformat(text[:-1] + "+00:00")
+    offset = value.utcoffset() or datetime.timedelta(0)
+    assert value.replace(tzinfo=None, fold=0) - offset == datetime.datetime.fromisoformat(text[:-1])

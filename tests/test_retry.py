@@ -5,10 +5,10 @@ from typing import Callable
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
-from scripted_server import Answer, ScriptedServer
 from urllib3.response import HTTPResponse
 
 from layer_sdk._retry import MAX_RETRY_AFTER, STATUSES, RetryPolicy, default_session
+from scripted_server import Answer, ScriptedServer
 
 Scripted = Callable[..., ScriptedServer]
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import uuid
     from uuid import UUID as Id  # noqa: N811  (an alias is what is tested)
 
-    from conftest import MakeLayer
     from somewhere import Unknown  # type: ignore[import-not-found]
 
+    from conftest import MakeLayer
     from layer_sdk.devserver import Server
 
 Recorded = Callable[[str], "dict[str, Any]"]

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import math
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,6 +106,8 @@ SOURCES: list[tuple[str, str, Any, Any, Any]] = [
     ("LAYER_MAX_QUEUE_BYTES", "1000", 1000, 2000, 2000),
     ("LAYER_OVERFLOW", "block", "block", "drop_oldest", "drop_oldest"),
     ("LAYER_SHUTDOWN_TIMEOUT", "2", 2.0, 1.5, 1.5),
+    ("LAYER_SPOOL_DIR", "/tmp/a", Path("/tmp/a"), "/tmp/b", Path("/tmp/b")),  # noqa: S108  (nothing is put there)
+    ("LAYER_SPOOL", "spill", "spill", "always", "always"),
     ("LAYER_CAPTURE_CONTENT", "metadata", "metadata", "full", "full"),
     ("LAYER_CONTENT_KEY", "secret", b"secret", b"other", b"other"),
 ]

@@ -208,7 +208,7 @@ def test_property_stays_a_property(decorate: Decorator) -> None:
     decorated = Decorated()
     decorated.over = 2
     assert (2, 2) == (decorated.under, decorated.over)
-    write_only = property(None, Decorated._write)
+    write_only = property(None, vars(Decorated)["over"].fset)
     assert write_only is decorate(write_only)
     assert (property, "Read it.") == (type(vars(Decorated)["over"]), vars(Decorated)["over"].__doc__)
 
@@ -533,6 +533,7 @@ def drive_stream(function: Any, case: Case) -> Log:
             asyncio.run(main())
         except BaseException as error:  # noqa: BLE001  (KeyboardInterrupt of a body that the loop closes stops the loop)
             log.append(("run", type(error)))
+        kept.clear()
     return log
 
 

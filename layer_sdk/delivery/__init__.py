@@ -8,9 +8,24 @@ from __future__ import annotations
 
 from ._background import BackgroundDelivery
 from ._inline import InlineDelivery
+from ._journal import Journal
 from ._lifecycle import install_sigterm_handler
 from ._limits import Limits
+from ._segment import entries as list_segments
+from ._segment import purge as purge_segments
 from ._sink import Sink
+from ._spool import Spool
 from ._stats import Stats
 
-__all__ = ["BackgroundDelivery", "InlineDelivery", "Limits", "Sink", "Stats", "install_sigterm_handler"]
+__all__ = [
+    "BackgroundDelivery",
+    "InlineDelivery",
+    "Journal",
+    "Limits",
+    "Sink",
+    "Spool",
+    "Stats",
+    "install_sigterm_handler",
+    "list_segments",
+    "purge_segments",
+]

@@ -22,6 +22,7 @@ class Account:
 
     Attributes:
         bytes: Of what waits or is under way.
+        ended: Spool entries of records that have found their end, until somebody takes them.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,7 @@ class Account:
         self._dropped: Counter[str] = Counter()
         self._dead: Counter[str] = Counter()
         self._tickets: list[Ticket] = []
+        self.ended: list[Any] = []
 
     def accept(self, record: Record) -> None:
         """Count a record that was handed over."""
@@ -108,6 +110,8 @@ class Account:
     def _end(self, records: Records, source: str, target: str | None) -> int:
         for record in records:
             self.bytes -= record.size
+            if record.entry is not None:
+                self.ended.append(record.entry)
             for ticket in self._tickets:
                 if 0 < record.sequence <= ticket.sequence:
                     ticket.remaining -= 1

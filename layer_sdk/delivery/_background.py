@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from contextlib import contextmanager
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 from uuid import UUID, uuid4
 
+from layer_sdk import _fork
+from layer_sdk._http import within
 from layer_sdk._log import guard, warn
 from layer_sdk.schemas import SessionRequest
 
@@ -30,8 +34,11 @@ if TYPE_CHECKING:
     from layer_sdk._wire import Wire
     from layer_sdk.schemas import SessionActionRequest
 
+    from ._journal import Journal
     from ._lane import Flight
 
+PATIENCE = 0.5  # seconds after which one who waits looks whether there are workers still
+ADOPT_INTERVAL = 60.0  # seconds between two looks for what others left
 MAX_NAMES = 100_000  # sessions that the server knows by another id than ours, remembered
 
 SessionOf = Callable[[UUID], SessionRequest]
@@ -46,6 +53,7 @@ class BackgroundDelivery:
         session_of: Makes the request that creates a session which the server turns out not to know.
         limits: The bounds.
         on_drop: Told of every loss, from any thread: reason, session id, how many records.
+        journal: Keeps records on disk across the end of the process.
     """
 
     def __init__(
@@ -54,7 +62,9 @@ class BackgroundDelivery:
         session_of: SessionOf,
         limits: Limits | None = None,
         on_drop: OnDrop | None = None,
+        journal: Journal | None = None,
     ) -> None:
+        self._journal = journal
         self._limits = limits or Limits()
         self._wire = wire
         self._session_of = session_of
@@ -62,6 +72,7 @@ class BackgroundDelivery:
         self._names: OrderedDict[UUID, UUID] = OrderedDict()
         self._begin()
         _lifecycle.watch(self)
+        self._adopt()
 
     def _begin(self) -> None:
         """Begin empty: at the start, and in a forked child, whose inherited locks may be held by threads it has not."""
@@ -70,7 +81,7 @@ class BackgroundDelivery:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._inside: int | None = None
-        self._side: SimpleQueue[tuple[UUID, Record]] = SimpleQueue()
+        self._side: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._lanes: OrderedDict[UUID, Lane] = OrderedDict()
         self._schedule = Schedule()
         self._gate = Gate(chance)
@@ -80,7 +91,11 @@ class BackgroundDelivery:
         self._hurries = 0
         self._callers = 0
         self._is_closed = False
+        self._adopts_at = 0.0
         self._is_used = False
+        self._is_ending = False
+        self._exit_budget = self._limits.exit_timeout
+        self._reporter: int | None = None
         self._workers = Workers(self, self._lock, self._limits.workers, self._limits.idle)
 
     # ---- intake, on the host's threads
@@ -96,6 +111,10 @@ class BackgroundDelivery:
 
     def discard(self, session_id: UUID, reason: str) -> None:  # noqa: ARG002  (the signature of a Sink)
         """Count an action that is not to be sent."""
+        _fork.check()
+        if self._inside == threading.get_ident():
+            self._side.put(partial(self._account.discard, reason))
+            return
         with self.locked():
             self._account.discard(reason)
 
@@ -122,27 +141,31 @@ class BackgroundDelivery:
         return self._names.get(session_id, session_id)
 
     def _accept(self, session_id: UUID, record: Record) -> None:
-        if self._pid != os.getpid():  # forked where Python's hooks did not run
-            self.after_fork()
+        _fork.check()
         me = threading.get_ident()
         if self._inside == me:
             # A signal handler, a __del__ or a log handler that records while this very thread is in here.
-            self._side.put((session_id, record))
+            self._side.put(partial(self._admit, session_id, record))
             return
         if not self._is_used:
             self._is_used = True
             _lifecycle.hook_children()
+        if self._journal is not None:
+            self._journal.take(session_id, record, is_trouble=self._gate.state != OPEN)
         with self._lock:  # as `locked` does, without the price of a context manager on the host's path
             self._inside = me
             try:
                 self._admit(session_id, record)
             finally:
-                self._merge()
-                self._inside = None
+                self._leave()
         if self._losses:
             self._report()
+        if self._journal is not None:
+            self._settle_entries()
         if _lifecycle.is_ending():
             self.end()
+        elif not self._workers.count and not _lifecycle.is_main_alive() and self._gate.state == OPEN:
+            self.flush(self._limits.exit_timeout)  # no thread can be started any more: this one sends
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -153,12 +176,22 @@ class BackgroundDelivery:
                 yield
             finally:
                 if outer is None:
-                    self._merge()
+                    self._leave()
                 self._inside = outer
+
+    def _leave(self) -> None:
+        """Admit what this thread recorded while it was in here; what it records from now on finds the door open."""
+        self._inside = None
+        while not self._side.empty():
+            self._inside = threading.get_ident()
+            try:
+                self._merge()
+            finally:
+                self._inside = None
 
     def _merge(self) -> None:
         while not self._side.empty():
-            self._admit(*self._side.get())
+            self._side.get()()
 
     def _admit(self, session_id: UUID, record: Record) -> None:
         reason = "closed" if self._is_closed else self._make_room(record.size)
@@ -210,10 +243,26 @@ class BackgroundDelivery:
 
     def _report(self) -> None:
         """Tell of losses, with no lock held: one line a minute in the log, and the host's callback for each."""
+        if self._reporter == threading.get_ident():
+            return  # a callback whose own records are lost: to tell it of them would never end
         with self._lock:
             losses, self._losses = self._losses, []
+        outer, self._reporter = self._reporter, threading.get_ident()
+        try:
+            self._tell(losses)
+        finally:
+            self._reporter = outer
+
+    def _tell(self, losses: list[tuple[str, str, int]]) -> None:
+        totals: Counter[str] = Counter()
+        for reason, _, count in losses:
+            totals[reason] += count
+        for reason, count in totals.items():
+            if reason == "shutdown":  # a line of its own: there is nobody left to ask for the counts
+                warn("%d recorded sessions or actions could not be sent in time before the end", count)
+            else:
+                warn("Recorded sessions or actions were lost (%s); layer.stats() has the counts", reason)
         for reason, session_id, count in losses:
-            warn("Recorded sessions or actions were lost (%s); layer.stats() has the counts", reason)
             if self._on_drop is not None:
                 with guard("calling on_drop"):
                     self._on_drop(reason, session_id, count)
@@ -251,15 +300,17 @@ class BackgroundDelivery:
 
     def is_done(self) -> bool:
         """Tell whether workers are no longer needed."""
-        return self._is_closed and not self._account.waiting
+        return self._is_closed and not self._lanes
 
     def wait(self, condition: threading.Condition, seconds: float | None) -> None:
         """Wait on a condition of the engine's lock."""
         outer, self._inside = self._inside, None
         try:
-            condition.wait(seconds)
+            if self._side.empty():  # else something that came in meanwhile may be due earlier
+                condition.wait(seconds)
         finally:
             self._inside = outer
+            self._merge()
 
     def fly(self, lane: Lane, flight: Flight, is_probe: bool) -> None:  # noqa: FBT001  (one of three that `take` gives)
         """Send a flight and act on what comes of it. Call without the lock."""
@@ -280,6 +331,9 @@ class BackgroundDelivery:
                 self._workers.wake()
         if self._losses:
             self._report()
+        if self._journal is not None:
+            self._settle_entries()
+            self._adopt()
 
     def _tidy(self, lane: Lane) -> None:
         if not lane.is_empty:
@@ -313,17 +367,58 @@ class BackgroundDelivery:
         while len(self._names) > MAX_NAMES:
             self._names.popitem(last=False)
 
+    # ---- the spool
+
+    def _settle_entries(self) -> None:
+        if self._account.ended and self._journal is not None:
+            with self._lock:
+                entries, self._account.ended = self._account.ended, []
+            self._journal.settle(entries)
+
+    def _adopt(self) -> None:
+        """Take over what dead processes left, at the start and once a minute."""
+        now = time.monotonic()
+        if self._journal is None or now < self._adopts_at:
+            return
+        self._adopts_at = now + ADOPT_INTERVAL
+        with guard("adopting what a dead process left"):
+            for session_id, record in self._journal.adopt():
+                with self.locked():
+                    self._admit(session_id, record)
+
     # ---- flush and the end
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until everything accepted before the call has found its end; False if time ran out, in seconds."""
+        _fork.check()
+        if self._inside == threading.get_ident():
+            return False  # in a signal handler that struck in here: what it waited for would wait for it
         with self.locked():
+            self._merge()
             ticket = self._account.ticket()
-            with self._hurry():
-                try:
-                    return self._wait_until(lambda: ticket.remaining <= 0, timeout)
-                finally:
-                    self._account.tear(ticket)
+        try:
+            self._see_off(lambda: ticket.remaining <= 0, math.inf if timeout is None else time.monotonic() + timeout)
+        finally:
+            with self.locked():
+                self._account.tear(ticket)
+        return ticket.remaining <= 0
+
+    def _see_off(self, is_met: Callable[[], bool], ends: float) -> None:
+        """Have the workers send what is asked for; where there are none, and cannot be, send it on this thread."""
+        while True:
+            with self.locked(), self._hurry():
+                due = self.next_due()
+                if due is not None:
+                    self._workers.call_for(due)
+                if self._workers.count:
+                    self._wait_until(lambda: is_met() or not self._workers.count, ends - time.monotonic())
+                if is_met() or time.monotonic() >= ends:
+                    return
+                is_alone = not self._workers.count
+            if is_alone:
+                with within(ends):
+                    self._workers.drain_here(ends, is_met)
+                return
 
     @contextmanager
     def _hurry(self) -> Iterator[None]:
@@ -342,21 +437,25 @@ class BackgroundDelivery:
             left = ends - time.monotonic()
             if left <= 0:
                 return False
-            self.wait(self._changed, min(left, 3600.0))
+            self.wait(self._changed, min(left, PATIENCE))
         return True
 
     def close(self, timeout: float | None = None) -> None:
         """Send what is left, within a budget in seconds; the rest is counted as lost. Nothing is accepted after."""
+        self._finish(timeout)
+        if self._journal is not None:
+            self._journal.close()
+
+    def _finish(self, timeout: float | None = None) -> None:
         budget = self._limits.exit_timeout if timeout is None else timeout
         ends = time.monotonic() + budget
         with self.locked():
             self._is_closed = True
             self._gate.drain(time.monotonic())
-            with self._hurry():
-                if self._workers.count:
-                    self._wait_until(lambda: not self._account.waiting, budget)
-        self._workers.drain_here(ends, lambda: not self._account.waiting)
+        self._see_off(lambda: not self._lanes, ends)
         self._abandon()
+        if self._journal is not None:
+            self._settle_entries()
 
     def _abandon(self) -> None:
         with self.locked():
@@ -365,30 +464,55 @@ class BackgroundDelivery:
                     self._account.return_(lane.flight.records)
                     lane.push_back(lane.flight.records)
                     lane.flight = None
-                if lane.records:
-                    self._drop(lane, lane.take_all(), "shutdown")
+                self._give_up(lane)
                 self._schedule.cancel(lane)
             self._lanes.clear()
             self._workers.wake()
         self._report()
 
+    def _give_up(self, lane: Lane) -> None:
+        """Count what is left of a lane as lost, but for what stands in the spool: the next process sends that."""
+        records = lane.take_all()
+        if self._journal is not None:
+            kept = [record for record in records if self._journal.keep(lane.session_id, record)]
+            records = tuple(record for record in records if record.entry is None)
+            if kept:
+                warn("Recorded sessions or actions wait in the spool for the next process")
+        if records:
+            self._drop(lane, records, "shutdown")
+
     def end(self) -> None:
-        """Do what the end of the process asks for: as `close`, but what is recorded afterwards is sent at once."""
-        self.close()
-        self._is_closed = False
+        """Do what the end of the process asks for: as `close`, but what is recorded afterwards is sent at once.
+
+        All ends of one process have one budget: a server that is away is not waited for again and again.
+        """
+        _fork.check()
+        if self._is_ending or self._is_closed:
+            return
+        self._is_ending = True
+        started = time.monotonic()
+        try:
+            self._finish(max(0.0, self._exit_budget))
+        finally:
+            self._exit_budget -= time.monotonic() - started
+            self._is_closed = self._is_ending = False
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: what waits is the parent's to send."""
         self._begin()
+        if self._journal is not None:
+            self._journal.after_fork()
 
     def stats(self) -> dict[str, Any]:
         """Account for every record; the counts are of one moment."""
-        with self._lock:
+        _fork.check()
+        with self.locked():
             return {
                 **self._account.snapshot(),
                 "lanes": len(self._lanes),
                 "workers": self._workers.count,
                 "gate": self._gate.state,
+                **({} if self._journal is None else {"spool": self._journal.stats()}),
             }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any, Callable
 from uuid import UUID
 
@@ -20,6 +21,18 @@ CONFLICT = 409
 MAX_RENAMED = 10_000
 
 
+class _Turn(threading.local):
+    """What one thread has to send.
+
+    Signal handlers, and generators that the garbage collector closes, record wherever the thread stands. Where that is
+    inside of a sending, with locks held that are not ours, what they record has its turn when the sending is over.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: deque[tuple[str, Callable[[], None]]] = deque()
+        self.is_sending = False
+
+
 class InlineDelivery:
     """A `Sink` that sends what it is given before it returns, and counts what could not be sent.
 
@@ -30,8 +43,8 @@ class InlineDelivery:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._stats = Stats()
-        # Signal handlers and generators that the garbage collector closes record, too, wherever this thread stands.
-        self._lock = threading.RLock()
+        self._turn = _Turn()
+        self._lock = threading.Lock()
         self._renamed: dict[UUID, UUID] = {}
 
     def open_session(self, request: SessionRequest) -> None:
@@ -73,6 +86,17 @@ class InlineDelivery:
         return self._stats.snapshot()
 
     def _send(self, what: str, send: Callable[[], None]) -> None:
+        turn = self._turn
+        turn.waiting.append((what, send))
+        while turn.waiting and not turn.is_sending:
+            turn.is_sending = True
+            try:
+                while turn.waiting:
+                    self._deliver(*turn.waiting.popleft())
+            finally:
+                turn.is_sending = False
+
+    def _deliver(self, what: str, send: Callable[[], None]) -> None:
         try:
             with self._stats.sending():
                 send()

@@ -132,7 +132,7 @@ class Lane:
         first = self._pop()
         if not isinstance(first.request, SessionRequest):
             self._mark(first.request)
-            return Flight((first,), first.request, key)
+            return Flight((first,), first.request, first.key or key)
         taken, size = [first], first.size
         while self._may_come_along(len(taken) - 1, size):
             taken.append(self._pop())

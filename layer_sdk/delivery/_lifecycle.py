@@ -28,24 +28,36 @@ def watch(engine: BackgroundDelivery) -> None:
     _fork.watch(engine)
     if "atexit" not in _hooked:
         _hooked.add("atexit")
-        # urllib3 empties its pools by weakref.finalize, which hooks in at its first use: make that now, so that it comes
-        # after us. A session whose pools block would wait for ever for a connection.
+        # urllib3 empties its pools by weakref.finalize, which hooks in at its first use: have that now, so that it
+        # comes after us. A session with pools that block would wait for ever for a connection.
         weakref.finalize(engine, int)
         atexit.register(_end)
+    hook_children()
 
 
 def hook_children() -> None:
-    """Have the end of this process flush where atexit does not run; called when a process records for the first time.
+    """Have the end of this process flush where atexit does not run.
 
-    multiprocessing's children end with os._exit after their own finalizers, and Celery's after one signal only.
+    multiprocessing's children end with os._exit after their own finalizers, and Celery's after one signal only. Called
+    at the beginning and when a process records for the first time: either may have been imported in between.
     """
     if "multiprocessing.util" in sys.modules:
         from multiprocessing import util
 
-        util.Finalize(None, _end, exitpriority=10)
+        if "multiprocessing" not in _hooked:
+            _hooked.add("multiprocessing")
+            util.register_after_fork(_hooked, _hook_child)
+            _hook_child()
     if "celery.signals" in sys.modules and "celery" not in _hooked:
         _hooked.add("celery")
         sys.modules["celery.signals"].worker_process_shutdown.connect(_end_of_celery_child, weak=False)
+
+
+def _hook_child(_: object = None) -> None:
+    """Hook into the end of this process; a forked child begins with no finalizers."""
+    from multiprocessing import util
+
+    util.Finalize(None, _end, exitpriority=10)
 
 
 def is_ending() -> bool:

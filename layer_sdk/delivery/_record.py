@@ -43,9 +43,10 @@ class Record:
         sequence: Its place in the order of acceptance, from 1.
         was_cut: Whether its long texts were shortened for a server that found it too large.
         entry: Its number in the spool, if it stands there.
+        key: The Idempotency-Key of an append of it, if it has to outlive the process.
     """
 
-    __slots__ = ("counts", "entry", "request", "sequence", "size", "waiter", "was_cut")
+    __slots__ = ("counts", "entry", "key", "request", "sequence", "size", "waiter", "was_cut")
 
     def __init__(
         self,
@@ -60,7 +61,8 @@ class Record:
         self.counts = counts
         self.sequence = 0
         self.was_cut = False
-        self.entry: int | None = None
+        self.entry: Any = None
+        self.key: str | None = None
 
 
 Records = Iterable[Record]

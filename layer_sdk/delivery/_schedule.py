@@ -18,10 +18,10 @@ class Schedule:
 
     def plan(self, lane: Lane, due: float) -> None:
         """Put a lane at its time, a monotonic one in seconds."""
-        lane.due = due
         self._tie += 1
+        heapq.heappush(self._heap, (due, self._tie, lane))  # first: Ctrl-C may strike between any two lines
         lane.place = self._tie
-        heapq.heappush(self._heap, (due, self._tie, lane))
+        lane.due = due
 
     def cancel(self, lane: Lane) -> None:
         """Take a lane off."""

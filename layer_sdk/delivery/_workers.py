@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Callable
 
 from layer_sdk._log import swallow
 
+from . import _lifecycle
+
 if TYPE_CHECKING:
     from ._background import BackgroundDelivery
 
@@ -104,8 +106,12 @@ class Workers:
                 if due <= now:
                     return True
             is_spare = due is None or bool(self._wakes)
-            if self._engine.is_done() or (now >= ends and is_spare):
+            if self._engine.is_done():
                 return False
+            if now >= ends and is_spare:
+                if self._wakes or _lifecycle.is_main_alive():
+                    return False
+                ends = now + self._idle  # the last one stays: there may be no way to start another
             is_hot = False
             self._sleep(min(time_left for time_left in (ends - now, (due or ends) - now) if time_left > 0))
 
@@ -119,8 +125,10 @@ class Workers:
 
     def drain_here(self, until: float, is_done: Callable[[], bool]) -> None:
         """Send on this thread what is due, for want of workers, until a monotonic time."""
-        while not is_done() and time.monotonic() < until:
+        while time.monotonic() < until:
             with self._engine.locked():
+                if is_done():
+                    return
                 due = self._engine.next_due()
                 job = self._engine.take() if due is not None and due <= time.monotonic() else None
             if job is not None:

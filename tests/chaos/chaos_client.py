@@ -38,7 +38,6 @@ class Client:
     def __init__(self, url: str) -> None:
         self.url = url
         self._http = requests.Session()
-        self._http.trust_env = False
 
     def __enter__(self) -> Client:
         return self

@@ -200,9 +200,14 @@ class ChaosHost:
             time.sleep(TICK)
 
     def _expose(self) -> None:
-        """Have the stacks of all threads written to stderr, then kill."""
+        """Have the stacks of all threads written to stderr, wait until that is quiet again, then kill."""
+        before = now = len(self.stderr)
         self.send(signal.SIGUSR1)
-        time.sleep(0.2)
+        for _ in range(50):
+            time.sleep(0.05)
+            last, now = now, len(self.stderr)
+            if last == now > before:
+                break
         self.send(signal.SIGKILL)
 
     def _report(self, what: str) -> str:

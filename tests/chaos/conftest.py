@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 import pytest
+
 from chaos.chaos_host import ChaosHost
 from chaos.chaos_proxy import ChaosProxy
 from chaos.fake_layer import FakeLayer

@@ -28,8 +28,6 @@ from chaos.fake_layer_state import (
     Switches,
 )
 
-FAULTS = (DROP_AFTER_READ, DROP_BEFORE_READ, HALF_BODY, RESET)
-
 
 class RefusedError(Exception):
     """A request is answered with this status instead of being carried out."""
@@ -110,11 +108,19 @@ class State:
         if script:
             return script.pop(0)
         chances = self.switches.chances.get(operation, self.switches.chances.get(EVERY, {}))
-        faults = [(name, getattr(self.switches, name)) for name in FAULTS]
-        for outcome, chance in (*chances.items(), *faults):
+        for outcome, chance in (*chances.items(), *self._faults()):
             if chance and self._draw.random() < chance:
                 return outcome
         return None
+
+    def _faults(self) -> list[tuple[str, float]]:
+        chosen = self.switches
+        return [
+            (DROP_AFTER_READ, chosen.drop_after_read),
+            (DROP_BEFORE_READ, chosen.drop_before_read),
+            (HALF_BODY, chosen.half_body),
+            (RESET, chosen.reset),
+        ]
 
     def delay(self, operation: str) -> float:
         """Give how long to wait before answering."""

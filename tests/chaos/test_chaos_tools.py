@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Callable
 
 import pytest
 import requests
+
 from chaos.chaos_client import Client, dial, insist, new_session, read_all
 from chaos.chaos_faults import black_hole, latency, refuse, slow_close, swallow_response
 from chaos.chaos_proxy import ChaosProxy

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from chaos.recorded import MakeBackground, balance, numbers, record
 from layer_sdk import LayerHTTPError, LayerRequestError
 

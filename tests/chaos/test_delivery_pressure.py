@@ -9,9 +9,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from chaos import chaos_faults
 from chaos.recorded import MakeBackground, balance, numbers, record
 from layer_sdk import LayerRequestPreparationError, SessionActionRequest, layer
+from layer_sdk.delivery import BackgroundDelivery
 
 if TYPE_CHECKING:
     from chaos.chaos_proxy import ChaosProxy
@@ -48,8 +50,10 @@ def test_memory_stays_within_the_budget_and_every_loss_is_counted(
     """With the server away, what does not fit is dropped by the policy, and the counts are exact."""
     fake_layer.switch(chances={"*": {503: 1.0}})
     mine = background(max_queue_bytes=300_000, overflow=overflow)
-    engine = mine._parts.sink  # type: ignore[union-attr]  # noqa: SLF001
-    engine._limits = engine._limits._replace(block_timeout=0.01)  # type: ignore[attr-defined]  # noqa: SLF001
+    assert mine._parts is not None  # noqa: SLF001
+    engine = mine._parts.sink  # noqa: SLF001
+    assert isinstance(engine, BackgroundDelivery)
+    engine._limits = engine._limits._replace(block_timeout=0.01)  # noqa: SLF001
     most = 0
     for _ in range(100):
         record(mine, 4, text="x" * 2000)
@@ -114,7 +118,7 @@ def test_flush_waits_for_what_came_before_it_and_not_for_silence(
 
 
 def test_account_balances_at_every_moment(fake_layer: FakeLayer, background: MakeBackground) -> None:
-    """accepted = sent + queued + in flight + dropped + dead letters, asked while everything moves."""
+    """What was accepted is sent, waiting, under way, dropped or dead, asked while everything moves."""
     fake_layer.switch(chances={"*": {503: 0.1, 422: 0.05}})
     mine = background(max_queue_bytes=500_000)
     stop = threading.Event()
@@ -192,7 +196,7 @@ def test_shutdown_during_an_outage_counts_what_is_left(
     stats = engine.stats()
     assert ({"shutdown": 15}, 0, 15) == (stats["dropped"], balance(stats), sum(count for _, count in lost))
     lines = [each.getMessage() for each in caplog.records if each.name == "layer_sdk"]
-    assert ["Recorded sessions or actions were lost (shutdown); layer.stats() has the counts"] == lines
+    assert ["15 recorded sessions or actions could not be sent in time before the end"] == lines
 
 
 # ---- scrubbing

@@ -1,0 +1,135 @@
+"""The spool behind background delivery: what outlives the process, and who sends it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chaos.recorded import MakeBackground, balance, numbers, record
+from layer_sdk import LayerInvalidConfigurationError
+from layer_sdk.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chaos.conftest import MakeHost
+    from chaos.fake_layer import FakeLayer
+
+HOST = """
+import os, sys
+from chaos.chaos_guest import accepted
+from layer_sdk import layer
+layer.init(base_url=sys.argv[1], application_id="a", spool_dir=sys.argv[2], spool=sys.argv[3])
+number = 0
+while True:
+    session_id = layer.session_id_for(f"{os.getpid()} {number // 10}")
+    if number % 10 == 0:
+        layer.create_session(session_id=session_id, wait=False)
+    layer.append_action(session_id, kind="embeddings", data={"key": str(number), "text": "x" * 2000}, wait=False)
+    accepted.note(number)
+    number += 1
+"""
+
+
+@pytest.mark.parametrize("mode", ["always", "spill"])
+def test_next_process_sends_what_the_last_one_could_not(
+    fake_layer: FakeLayer, background: MakeBackground, tmp_path: Path, mode: str
+) -> None:
+    """What is left at shutdown waits on disk, is no loss, and arrives once, in order, when another one starts."""
+    fake_layer.switch(chances={"*": {503: 1.0}})
+    mine = background(spool_dir=tmp_path, spool=mode)
+    ids = record(mine, 5, sessions=4)
+    engine = mine._parts.sink  # type: ignore[union-attr]  # noqa: SLF001
+    mine.shutdown(0.2)
+    assert ({}, 24, 0) == (engine.stats()["dropped"], engine.stats()["queued"], balance(engine.stats()))
+    fake_layer.switch(chances={})
+    other = background(spool_dir=tmp_path, spool=mode)
+    assert other.flush(20)
+    assert {session_id: numbers(5) for session_id in ids} == fake_layer.keys_by_session()
+    assert {} == fake_layer.duplicates()
+
+
+def test_settled_records_leave_the_disk(fake_layer: FakeLayer, background: MakeBackground, tmp_path: Path) -> None:
+    """When everything is sent, the next process finds nothing to send."""
+    mine = background(spool_dir=tmp_path)
+    record(mine, 5, sessions=4)
+    assert mine.flush(20)
+    mine.shutdown()
+    other = background(spool_dir=tmp_path)
+    assert (0, 20) == (other.stats()["accepted"], fake_layer.count())
+
+
+def test_killed_process_loses_nothing_that_it_had_accepted(
+    fake_layer: FakeLayer, background: MakeBackground, host: MakeHost, tmp_path: Path
+) -> None:
+    """With write-ahead, what was accepted before a SIGKILL is there after recovery; a second one finds nothing."""
+    kills = int(os.environ.get("CHAOS_KILLS", "10"))
+    spool = tmp_path / "spool"
+    fake_layer.switch(duplicate_detection=True)
+    expected = 0
+    for _ in range(kills):
+        victim = host(HOST, arguments=[fake_layer.url, str(spool), "always"])
+        victim.strike()
+        victim.close()
+        expected += len(victim.accepted())
+    mine = background(spool_dir=spool, application_id="a")
+    assert mine.flush(120)
+    print(json.dumps({"kills": kills, "accepted": expected, "arrived": fake_layer.count()}))  # noqa: T201  (its figures)
+    assert expected <= fake_layer.count() <= expected + kills  # one may have been written and not yet noted
+    assert [] == fake_layer.order_violations()
+
+
+def test_folder_that_cannot_be_used_is_an_error_of_init(background: MakeBackground, tmp_path: Path) -> None:
+    """A spool where others could read it is refused, with the reason."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    with pytest.raises(LayerInvalidConfigurationError, match="spool_dir"):
+        background(spool_dir=shared)
+
+
+def test_scrubbed_text_is_not_in_the_spool(fake_layer: FakeLayer, background: MakeBackground, tmp_path: Path) -> None:
+    """What before_send takes out never reaches the disk."""
+    fake_layer.switch(chances={"*": {503: 1.0}})
+
+    def scrub(action):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  (a host's function)
+        action.data = {"key": "clean"}
+        return action
+
+    mine = background(spool_dir=tmp_path, before_send=scrub)
+    record(mine, 3, text="canary-7f3a9c")
+    mine.shutdown(0.1)
+    files = [path.read_bytes() for path in tmp_path.rglob("*.seg")]
+    assert (True, False) == (any(b"clean" in each for each in files), any(b"canary" in each for each in files))
+
+
+def test_command_line_lists_sends_and_deletes(
+    fake_layer: FakeLayer,
+    background: MakeBackground,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`layer-sdk spool` shows what waits, sends it to the server that the environment names, and deletes the rest."""
+    fake_layer.switch(chances={"*": {503: 1.0}})
+    mine = background(spool_dir=tmp_path)
+    record(mine, 5)
+    mine.shutdown(0.1)
+    monkeypatch.setenv("LAYER_BASE_URL", fake_layer.url)
+    monkeypatch.setenv("LAYER_APPLICATION_ID", "chaos")
+    assert (0, "6 records in 1 segments") == (main(["spool", "list", str(tmp_path)]), last_line(capsys))
+    fake_layer.switch(chances={})
+    assert (0, "sent 6 records, 0 refused for good, 0 left") == (
+        main(["spool", "send", str(tmp_path), "--timeout", "20"]),
+        last_line(capsys),
+    )
+    assert numbers(5) == fake_layer.keys()
+    assert (0, "deleted 0 records in 0 segments") == (main(["spool", "delete", str(tmp_path)]), last_line(capsys))
+    assert 1 == main(["spool", "list", str(tmp_path / "nothing")])
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().out.splitlines()[-1]

@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import gc
+import json
+import signal
+import threading
+from typing import TYPE_CHECKING, Any, Callable, Iterator
+from uuid import UUID, uuid4
+
+import pytest
+import requests
+
+from layer_sdk import Layer, LayerAuthError
+from layer_sdk._ids import new_session_id
+from layer_sdk.auth import AuthProvider
+from layer_sdk.delivery import InlineDelivery, Sink
+from scripted_server import ACCEPTED, CREATED, SESSION, Answer, Asked, ScriptedServer
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from conftest import MakeLayer
+
+Recorded = Callable[[str], "dict[str, Any]"]
+Scripted = Callable[..., ScriptedServer]
+
+SECRET = "my card number is 4111 1111 1111 1111"
+NOTHING = {"queued": 0, "in_flight": 0, "dead_lettered": 0}
+
+
+def created(asked: Asked) -> Answer:
+    """Answer as a server that takes the client's id."""
+    if asked.path == "/v1/sessions":
+        body = {"session_id": json.loads(asked.body)["session_id"]}
+        return Answer(201, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    return ACCEPTED
+
+
+def one_session(layer: Layer) -> str:
+    """Record a session with one action."""
+    with layer.session() as session_id, layer.action(kind="moderation") as action:
+        action.data = SECRET
+    return session_id
+
+
+# ---- arriving
+
+
+def test_everything_has_arrived_when_a_call_returns(make_layer: MakeLayer, recorded: Recorded) -> None:
+    """A session is there when its block begins, an action when its block or call ends, in order."""
+    mine = make_layer()
+    with mine.session() as session_id:
+        assert [] == recorded(session_id)["actions"]
+        for number in range(3):
+            mine.action(kind="moderation")(lambda: [number])()  # noqa: B023  (called at once)
+            assert list(range(number + 1)) == [a["data"]["input"][0] for a in recorded(session_id)["actions"]]
+    assert {**NOTHING, "accepted": 4, "sent": 4, "dropped": {}} == mine.stats()
+
+
+def test_nothing_waits(make_layer: MakeLayer) -> None:
+    """Flush has nothing to wait for; shutdown lets go of everything, and counts nothing any more."""
+    mine = make_layer()
+    one_session(mine)
+    assert mine.flush(0.0)
+    mine.shutdown()
+    one_session(mine)
+    assert ({}, True) == (mine.stats(), mine.flush())
+
+
+def test_threads_are_counted_together(make_layer: MakeLayer, recorded: Recorded) -> None:
+    """What many threads record at once has arrived and is counted, each record once."""
+    mine = make_layer()
+    sessions: list[str] = []
+    threads = [threading.Thread(target=lambda: sessions.append(one_session(mine))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert [1] * 8 == [len(recorded(session_id)["actions"]) for session_id in sessions]
+    assert {**NOTHING, "accepted": 16, "sent": 16, "dropped": {}} == mine.stats()
+
+
+def test_is_a_sink(make_layer: MakeLayer) -> None:
+    """Inline delivery is what recording expects of whatever delivers."""
+    wire: Any = None
+    sink: Sink = InlineDelivery(wire)
+    assert sink.flush()
+    assert {**NOTHING, "accepted": 0, "sent": 0, "dropped": {}} == sink.stats()
+    assert not sink.has_waiting(new_session_id())
+
+
+# ---- losses
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(400, "http_400"), (401, "http_401"), (404, "http_404"), (500, "http_500"), (520, "http_520")],
+)
+def test_refusals_are_counted_by_status(
+    make_layer: MakeLayer, scripted: Scripted, status: int, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the server refuses is lost by its status; one warning a minute says so, without any content."""
+    server = scripted(Answer(status, json.dumps({"detail": SECRET}).encode()))
+    mine = make_layer(base_url=server.url, http_session=requests.Session())
+    for _ in range(3):
+        one_session(mine)
+    assert {**NOTHING, "accepted": 6, "sent": 0, "dropped": {reason: 6}} == mine.stats()
+    assert [f"A recorded session did not reach Layer: {reason}"] == caplog.messages
+
+
+def test_answer_that_cannot_be_used_is_a_loss(make_layer: MakeLayer, scripted: Scripted) -> None:
+    """A creation whose answer names no session counts as lost; its actions are sent all the same."""
+    server = scripted(Answer(201, b"<html>"), ACCEPTED)
+    mine = make_layer(base_url=server.url)
+    session_id = one_session(mine)
+    assert {**NOTHING, "accepted": 2, "sent": 1, "dropped": {"http_201": 1}} == mine.stats()
+    assert ["/v1/sessions", f"/v1/sessions/{session_id}/actions"] == [asked.path for asked in server.asked]
+
+
+def test_no_answer_is_a_loss(make_layer: MakeLayer, scripted: Scripted, caplog: pytest.LogCaptureFixture) -> None:
+    """What gets no answer is lost by the class of the error."""
+    server = scripted(Answer(cut=True))
+    mine = make_layer(base_url=server.url, http_session=requests.Session())
+    one_session(mine)
+    assert {"LayerRequestError": 2} == mine.stats()["dropped"]
+    assert all(message.endswith("did not reach Layer: LayerRequestError") for message in caplog.messages)
+
+
+class NoCredentials(AuthProvider):
+    """Has none to give."""
+
+    def get_headers(self) -> dict[str, str]:
+        raise LayerAuthError(SECRET)
+
+
+def test_missing_credentials_are_a_loss(make_layer: MakeLayer, caplog: pytest.LogCaptureFixture) -> None:
+    """Without credentials nothing is sent, and what says so holds no secret."""
+    mine = make_layer(auth_provider=NoCredentials())
+    one_session(mine)
+    assert {"LayerAuthError": 2} == mine.stats()["dropped"]
+    assert caplog.messages
+    assert SECRET not in caplog.text
+
+
+class Breaking(requests.Session):
+    """A host's session that raises something of its own."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self._error = error
+
+    def request(self, *_: Any, **__: Any) -> Any:
+        raise self._error
+
+
+def test_other_errors_stay_inside(
+    make_layer: MakeLayer, internal_errors: list[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error that nobody foresaw is kept from the host, counted by its class, and logged without its text."""
+    mine = make_layer(http_session=Breaking(ZeroDivisionError(SECRET)))
+    one_session(mine)
+    assert {**NOTHING, "accepted": 2, "sent": 0, "dropped": {"ZeroDivisionError": 2}} == mine.stats()
+    assert [ZeroDivisionError] * 2 == [type(error) for error in internal_errors]
+    assert SECRET not in caplog.text
+    internal_errors.clear()
+
+
+def test_interrupt_reaches_the_host(make_layer: MakeLayer) -> None:
+    """Ctrl+C while a record is being sent goes on to the host; the record is counted."""
+    mine = make_layer(http_session=Breaking(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt), mine.session():
+        pass
+    assert {**NOTHING, "accepted": 1, "sent": 0, "dropped": {"KeyboardInterrupt": 1}} == mine.stats()
+
+
+# ---- what the server says of a session
+
+
+def test_conflict_means_that_the_session_is_there(make_layer: MakeLayer, scripted: Scripted) -> None:
+    """A creation that is answered with 409 is no loss, and actions follow to the same session."""
+    server = scripted(Answer(409, b'{"detail": "exists"}'), ACCEPTED)
+    mine = make_layer(base_url=server.url)
+    session_id = one_session(mine)
+    assert {**NOTHING, "accepted": 2, "sent": 2, "dropped": {}} == mine.stats()
+    assert f"/v1/sessions/{session_id}/actions" == server.asked[1].path
+
+
+def test_word_of_the_server_holds(make_layer: MakeLayer, scripted: Scripted) -> None:
+    """Where the server answers with another id than ours, actions of that session, and of no other, go there."""
+    server = scripted(CREATED, ACCEPTED, ACCEPTED)
+    mine = make_layer(base_url=server.url)
+    with mine.session() as session_id:
+        mine.action(kind="moderation")(lambda: 1)()
+        mine.action(kind="moderation", session_id=session_id)(lambda: 2)()
+        other = uuid4()
+        mine.action(kind="moderation", session_id=other)(lambda: 3)()
+    assert session_id != SESSION
+    paths = [asked.path for asked in server.asked]
+    expected = [SESSION, SESSION, str(other)]
+    assert ["/v1/sessions", *(f"/v1/sessions/{each}/actions" for each in expected)] == paths
+
+
+def test_servers_ids_are_kept_apart(make_layer: MakeLayer, scripted: Scripted) -> None:
+    """Each session has the id that the server gave it, whichever of them was created last."""
+    given: list[str] = []
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path != "/v1/sessions":
+            return ACCEPTED
+        given.append(str(uuid4()))
+        return Answer(201, json.dumps({"session_id": given[-1]}).encode(), {"Content-Type": "application/json"})
+
+    server = scripted(answer)
+    mine = make_layer(base_url=server.url)
+    with mine.session(), mine.session() as inner:
+        pass
+    with mine.action(kind="moderation", session_id=inner):
+        pass
+    assert f"/v1/sessions/{given[1]}/actions" == server.asked[-1].path
+
+
+# ---- wherever the thread stands
+
+
+@pytest.fixture
+def watchdog() -> Iterator[None]:
+    """Have a test that hangs fail instead."""
+
+    def bark(_signal: int, _frame: FrameType | None) -> None:
+        raise TimeoutError("this thread hangs")
+
+    before = signal.signal(signal.SIGUSR1, bark)
+    timer = threading.Timer(30, signal.pthread_kill, (threading.get_ident(), signal.SIGUSR1))
+    timer.start()
+    yield
+    timer.cancel()
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.usefixtures("watchdog")
+def test_recording_out_of_a_signal_handler(make_layer: MakeLayer, recorded: Recorded) -> None:
+    """A signal handler that records, wherever it interrupts us, neither hangs nor loses anything."""
+    mine = make_layer()
+    sessions: list[str] = []
+
+    def record(_signal: int, _frame: FrameType | None) -> None:
+        sessions.append(one_session(mine))
+
+    before = signal.signal(signal.SIGALRM, record)
+    try:
+        for number in range(60):
+            signal.setitimer(signal.ITIMER_REAL, 0.0001 + number * 0.00005)
+            sessions.append(one_session(mine))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(sessions) > 60
+    assert {1} == {len(recorded(session_id)["actions"]) for session_id in sessions}
+    assert {**NOTHING, "accepted": 2 * len(sessions), "sent": 2 * len(sessions), "dropped": {}} == mine.stats()
+
+
+@pytest.fixture
+def eager_collection() -> Iterator[None]:
+    """Let the garbage collector run at every opportunity."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(1, 1000, 1000)
+    yield
+    gc.set_threshold(*thresholds)
+
+
+@pytest.mark.usefixtures("eager_collection", "watchdog")
+def test_recording_out_of_the_garbage_collector(make_layer: MakeLayer, scripted: Scripted) -> None:
+    """A generator that the garbage collector closes is recorded, wherever it interrupts us, without a hang."""
+    server = scripted(created)
+    mine = make_layer(base_url=server.url)
+
+    @mine.action(kind="moderation", session_id=UUID(SESSION))
+    def generator(kept: list[Any]) -> Iterator[str]:
+        yield "left"
+
+    def leave() -> None:
+        kept: list[Any] = []
+        kept.append(generator(kept))
+        next(kept[0])
+
+    for _ in range(10):
+        leave()
+        one_session(mine)
+    gc.collect()
+    stats = mine.stats()
+    assert 30 == stats["accepted"] == stats["sent"]
