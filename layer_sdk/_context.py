@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+import sys
+from contextvars import ContextVar, copy_context
 from typing import Any, NamedTuple
 
 
@@ -25,12 +26,15 @@ def top() -> Frame | None:
 
 def restore(frame: Frame | None) -> None:
     """Make a stack that `top` gave the current one."""
+    # Up to Python 3.11 the garbage collector can run inside of `set`, and a generator that it closes there can set in
+    # its turn. What the outer `set` works on would be freed under it, if no copy held it (CPython issue 148891).
+    _held = copy_context() if sys.version_info < (3, 12) else None
     _frames.set(frame)
 
 
 def push(key: object, value: Any, scope: object) -> None:
     """Make `value` the current one of `key`, until `scope` is popped."""
-    _frames.set(Frame(key, value, scope, _frames.get()))
+    restore(Frame(key, value, scope, _frames.get()))
 
 
 def current(key: object) -> Any:
@@ -56,5 +60,5 @@ def pop(scope: object) -> Any:
     rest = frame.outer
     for kept in reversed(above):
         rest = kept._replace(outer=rest)
-    _frames.set(rest)
+    restore(rest)
     return frame.value

@@ -44,22 +44,30 @@ def _after_fork() -> None:
 
 
 class Lock:
-    """A lock that is free in a forked child, whoever held it in the parent. A context manager.
+    """A lock that is free in a forked child, whoever held it in the parent, and gevent's where gevent has come since.
+
+    A context manager.
 
     Args:
-        make: `threading.Lock` or `threading.RLock`.
+        kind: `Lock` or `RLock`.
     """
 
-    def __init__(self, make: Callable[[], Any] = threading.Lock) -> None:
-        self._make = make
-        self._lock = make()
+    def __init__(self, kind: str = "Lock") -> None:
+        self._kind = kind
+        self._renew()
         watch(self)
+
+    def _renew(self) -> None:
+        self._make: Callable[[], Any] = getattr(threading, self._kind)
+        self._lock = self._make()
 
     def after_fork(self) -> None:
         """Be free."""
-        self._lock = self._make()
+        self._renew()
 
     def __enter__(self) -> None:
+        if getattr(threading, self._kind) is not self._make:
+            self._renew()
         self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
+import netrc  # noqa: F401  (requests imports it in its first request: a child forked meanwhile would wait for ever)
 import time
 from contextlib import contextmanager
 from functools import partial

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from contextlib import contextmanager
 from typing import Callable, Iterator
@@ -35,7 +34,7 @@ class Limiter:
         self._interval = interval
         self._size = size
         self._clock = clock
-        self._lock = _fork.Lock(threading.RLock)
+        self._lock = _fork.Lock("RLock")
         self._seen: dict[str, tuple[float, int]] = {}
 
     def admit(self, message: str) -> int:

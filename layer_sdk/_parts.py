@@ -17,7 +17,6 @@ from .exceptions import LayerInvalidConfigurationError
 if TYPE_CHECKING:
     from uuid import UUID
 
-    import httpx
     import requests
 
     from layer_api.client import Client
@@ -61,10 +60,14 @@ def assemble(settings: Settings, environ: Mapping[str, str]) -> Parts:
     application_id = settings.application_id or _application_id(wire, str(settings.application_name))
     attributes = session_attributes(environ, settings.platform, settings.environment)
     scrub = _scrubber(settings)
-    sender = session if settings.http_session is not None else single_try_session()
-    sink = _sink(settings, environ, sender, auth, (application_id, attributes))
+    sessions: tuple[requests.Session, ...] = (session,)
+    sink: Sink = InlineDelivery(wire)
+    if settings.delivery == "background":
+        sender = session if settings.http_session is not None else single_try_session()
+        sessions = (session, sender)
+        sending = _wire.Wire(_wire.raw_client(settings.base_url, sender, settings.http_timeout, auth))
+        sink = _background(settings, environ, sending, application_id, attributes)
     recorder = Recorder(sink, application_id, attributes, scrub)
-    sessions = (session, sender)
     return Parts(settings, application_id, attributes, sessions, raw, raw_firewall, wire, scrub, sink, recorder)
 
 
@@ -79,18 +82,9 @@ def _scrubber(settings: Settings) -> Scrubber | None:
     return Scrubber(settings.before_send, settings.capture_content, settings.content_key or os.urandom(32))
 
 
-def _sink(
-    settings: Settings,
-    environ: Mapping[str, str],
-    sender: requests.Session,
-    auth: httpx.Auth | None,
-    session: tuple[str, dict[str, str]],
-) -> Sink:
-    wire = _wire.Wire(_wire.raw_client(settings.base_url, sender, settings.http_timeout, auth))
-    if settings.delivery == "inline":
-        return InlineDelivery(wire)
-    application_id, attributes = session
-
+def _background(
+    settings: Settings, environ: Mapping[str, str], wire: _wire.Wire, application_id: str, attributes: dict[str, str]
+) -> BackgroundDelivery:
     def session_of(session_id: UUID) -> SessionRequest:
         return LENIENT.session(application_id, session_id=session_id, attributes=attributes)
 

@@ -23,7 +23,8 @@ def renew(session: requests.Session) -> None:
             for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
                 _unlock(manager)
                 _inherited.append(manager)
-            adapter.__setstate__(adapter.__getstate__())  # type: ignore[attr-defined]
+            anew: Any = adapter  # requests' adapters can be pickled, for which they make their pools anew
+            anew.__setstate__(anew.__getstate__())
 
 
 def _unlock(manager: Any) -> None:

@@ -332,8 +332,8 @@ def _shown(value: Any) -> str:
         return shown(value)
     text = value
     if "@" in text:
-        scheme, separator, _ = text.rpartition("@")[0].partition("://")
-        text = f"{scheme if separator else ''}{separator}***@{text.rpartition('@')[2]}"
+        scheme = re.match(r"[a-z]+://", text)
+        text = f"{scheme[0] if scheme else ''}***@{text.rpartition('@')[2]}"
     return shown(re.sub(r"[?#].*", "?***", text, flags=re.DOTALL))
 
 

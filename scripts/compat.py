@@ -1,6 +1,7 @@
 """Try the built wheel on every Python found here, and the published SDK, against one embedded Layer.
 
-Each gets a virtual environment of its own in .envs, made once.
+Each gets a virtual environment of its own in .envs, made once. So does what the suite runs real servers from
+(.envs/runtimes): the tests that need these environments are skipped until this script has made them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ PUBLISHED = ("protectai-layer-sdk==0.15.0", "packaging")
 
 def main() -> int:
     """Run every combination; 0 if all went well."""
+    environment("runtimes", sys.executable, "--requirement", str(ROOT / "requirements" / "runtimes.txt"))
     with tempfile.TemporaryDirectory() as folder, Server(Settings()) as server:
         wheel = build(Path(folder))
         results = {f"wheel on Python {number}": on_python(number, wheel, server.url) for number in PYTHONS}

@@ -54,7 +54,9 @@ def recorded(url: str, session_id: object) -> list[Any]:
 def main(url: str) -> None:
     """Use each door, and see that what was recorded arrived."""
     layer.init(base_url=url, application_name="smoke", environment="test")
-    contents = [json.dumps(action["data"]) for action in recorded(url, converse())]
+    conversation = converse()
+    assert layer.flush(10)
+    contents = [json.dumps(action["data"]) for action in recorded(url, conversation)]
     assert ["Hello" in contents[0], "Good day" in contents[1], "text" in contents[2]] == [True] * 3, contents
     session_id = asyncio.run(layer.acreate_session())
     asyncio.run(layer.aappend_action(session_id, kind="moderation", data={"input": ["x"]}))

@@ -146,8 +146,9 @@ def outlived(folder: Path) -> None:
 
 
 def storm(folder: Path, forks: int) -> None:
-    """Fork again and again while threads write, settle, rotate and adopt; children live on until their input ends."""
-    spools = [Spool(folder, SCOPE, 64 * 1024) for _ in range(2)]
+    """Fork again and again while threads begin, adopt and delete segments; children live on until their input ends."""
+    spools = [Spool(folder, SCOPE, 1024 * 1024) for _ in range(200)]
+    told, tells = os.pipe()
 
     def start_over() -> None:
         for spool in spools:
@@ -155,28 +156,36 @@ def storm(folder: Path, forks: int) -> None:
 
     def live_on() -> None:
         spools[0].write(b"child")
+        os.write(tells, b".")
         os.read(0, 1)
 
     os.register_at_fork(after_in_child=start_over)
-    for work in (hammer, hammer, turn_over):
+    for work in (keep, hammer, turn_over):
         threading.Thread(target=work, args=(folder, spools), daemon=True).start()
     for _ in range(forks):
         fork(live_on)
-        time.sleep(0.002)
+    for _ in range(forks):
+        os.read(told, 1)
     tell(parent=os.getpid())
     signal.pause()
 
 
+def keep(_: Path, spools: list[Spool]) -> None:
+    """Begin segments that will still be there in the end."""
+    for spool in spools[2:]:
+        spool.write(b"kept")
+
+
 def hammer(_: Path, spools: list[Spool]) -> None:
     while True:
-        spools[0].settle([spools[0].write(bytes(3000)) or 0 for _ in range(4)])  # the fourth begins a segment
+        spools[0].settle([spools[0].write(bytes(65536)) or 0 for _ in range(4)])  # the third begins a segment
 
 
 def turn_over(folder: Path, spools: list[Spool]) -> None:
     """Leave segments behind, adopt them, and release those of the time before."""
     held: list[Token] = []
     while True:
-        spools[1] = Spool(folder, SCOPE, 64 * 1024)
+        spools[1] = Spool(folder, SCOPE, 1024 * 1024)
         spools[1].write(bytes(3000))
         spools[1].close()
         found = spools[0].adopt()

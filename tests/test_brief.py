@@ -89,8 +89,8 @@ def test_authentication(run: Callable[..., Any], scripted: Callable[..., Scripte
     tokens = scripted(Answer(200, b'{"access_token": "t1", "token_type": "Bearer", "expires_in": 300}'))
     run("authentication", **{TOKEN_URL: f"{tokens.url}/token"})
     sent: list[str] = []
-    assert layer._parts is not None  # noqa: SLF001
-    layer._parts.sessions[0].hooks["response"].append(  # noqa: SLF001
+    assert layer._parts is not None
+    layer._parts.sessions[0].hooks["response"].append(
         lambda response, **_: sent.append(response.request.headers["Authorization"])
     )
     recorded(layer.create_session())

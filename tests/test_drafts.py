@@ -185,7 +185,8 @@ def test_times_of_an_action_have_defaults(drafts: Drafts) -> None:
     draft = drafts.action(kind="embeddings")
     assert before <= draft.start_time == draft.end_time <= datetime.datetime.now(datetime.timezone.utc)
     assert NOON == drafts.action(kind="embeddings", end_time=NOON).start_time
-    assert NOON < drafts.action(kind="embeddings", start_time=NOON).end_time
+    draft = drafts.action(kind="embeddings", start_time=NOON)
+    assert NOON == draft.start_time < before <= draft.end_time
 
 
 # ---- kinds
@@ -264,6 +265,9 @@ WRONG: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
         "scanners[1] must have a name (text) and data (an object)",
         {"scanners": [{"name": "usage", "data": {}}, {"name": "7", "data": {"value": 1}}]},
     ),
+    ({"scanners": [{"name": "usage", "data": 1}]}, "scanners[0] must have a name (text) and data (an object)", {}),
+    ({"scanners": [{"name": None, "data": {}}]}, "scanners[0] must have a name (text) and data (an object)", {}),
+    ({"scanners": b"usage"}, "scanners must be a list, but is of type bytes", {}),
     ({"scanners": [{"name": "usage", "data": {"n": 1j}}]}, "scanners[0].data.n is of type complex", {}),
     ({"error": 5}, "error must be an object", {"error": {"message": "5"}}),
     ({"error": {"code": 1}}, "error.message must be text, but is missing", {}),

@@ -727,8 +727,8 @@ def test_default_pool_bounds_its_sockets(scripted: Scripted, make_layer: MakeLay
     assert 1 == len(server.connections)
     with ThreadPoolExecutor(32) as threads:
         list(threads.map(lambda _: mine.append_action(SESSION, kind="embeddings"), range(640)))
-    assert mine._parts is not None  # noqa: SLF001
-    adapter = mine._parts.sessions[0].get_adapter(server.url)  # noqa: SLF001
+    assert mine._parts is not None
+    adapter = mine._parts.sessions[0].get_adapter(server.url)
     assert isinstance(adapter, HTTPAdapter)
     assert 10 >= len(_open_ports(adapter))
 
@@ -737,3 +737,12 @@ def test_singleton_is_one_of_these(devserver: Server, recorded: Recorded) -> Non
     """The module's `layer` works like any instance."""
     layer.init(base_url=devserver.url, application_id="singleton")
     assert "singleton" == recorded(layer.create_session())["application_id"]
+
+
+def test_inline_delivery_retries_as_explicit_calls_do(scripted: Scripted, make_layer: MakeLayer) -> None:
+    """What is recorded inline survives a 503 as an explicit call does."""
+    server = scripted(Answer(503), CREATED)
+    mine = make_layer(base_url=server.url, delivery="inline")
+    with mine.session():
+        pass
+    assert (2, 1) == (len(server.asked), mine.stats()["sent"])

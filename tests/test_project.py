@@ -122,6 +122,17 @@ def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
+def test_every_test_says_what_it_shows() -> None:
+    """Each test function has a docstring."""
+    silent = [
+        f"{path.name}: {node.name}"
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for node in _functions(path)
+        if node.name.startswith("test_") and ast.get_docstring(node) is None
+    ]
+    assert [] == silent
+
+
 def test_library_never_prints() -> None:
     """Only the command line prints."""
     printing = [

@@ -33,7 +33,7 @@ def test_policy_is_the_one_that_the_brief_promises() -> None:
         policy.allowed_methods,
     )
     assert (False, False, True) == (policy.raise_on_redirect, policy.raise_on_status, policy.respect_retry_after_header)
-    assert (3, 10) == (adapter._pool_connections, adapter._pool_maxsize)  # type: ignore[attr-defined]  # noqa: SLF001
+    assert (3, 10) == (adapter._pool_connections, adapter._pool_maxsize)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("status", sorted(STATUSES))

@@ -135,7 +135,7 @@ def test_truncated_segment_gives_the_intact_prefix(entries: list[Written], data:
     assert expected(entries, cut) == (list(records), end)
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=500)
 @given(segments(), st.data())
 def test_flipped_byte_gives_the_intact_prefix(entries: list[Written], data: st.DataObject) -> None:
     """With a byte changed anywhere, a segment gives exactly the entries before it."""

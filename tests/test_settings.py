@@ -430,6 +430,7 @@ AROUND = st.text(st.sampled_from("ab:/?#@ %\"'[]\\\n\ud800é"), max_size=6)
 @given(st.sampled_from(FORMS), AROUND, AROUND)
 @example("https://user:{}@host:port", "x" * 300, "/")
 @example("https://user:{}@host?q", "", "y" * 300)
+@example("user:{}@host", "", "://")
 def test_no_password_in_an_error(form: str, before: str, after: str) -> None:
     """However wrong a URL is, neither the error nor what led to it shows the password inside."""
     url = form.format(before + SECRET + after)

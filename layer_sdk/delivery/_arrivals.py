@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Callable
 
-from layer_sdk._log import warn
 from layer_sdk.exceptions import LayerRequestError
 
 from . import _outcome
@@ -55,6 +54,7 @@ class Arrivals:
         self._session_of = session_of
         self._chance = chance
         self._on_loss = on_loss
+        self.refusals: list[str] = []  # to be told of when no lock is held: the host's log handlers have locks, too
         self._acts: dict[str, Callable[[Lane, Flight, Outcome], None]] = {
             _outcome.DONE: self._done,
             _outcome.RETRY: self._retry,
@@ -101,7 +101,7 @@ class Arrivals:
         self.release_callers(lane, outcome.error)
         if flight.records[0].waiter is not None:
             self._give_back(lane, flight, outcome)
-        warn("Layer refuses the credentials (%s); what is recorded waits until it takes them", outcome.reason)
+        self.refusals.append(outcome.reason)
 
     def release_callers(self, lane: Lane, error: BaseException | None) -> None:
         """Let explicit calls go that wait behind what cannot be sent now: their records are theirs again."""

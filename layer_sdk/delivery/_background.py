@@ -148,6 +148,8 @@ class BackgroundDelivery:
             self._side.put(partial(self._admit, session_id, record))
             return
         if not self._is_used:
+            if type(self._lock) is not type(threading.RLock()):
+                self._begin()  # gevent came in between: under its locks other greenlets go on, under ours none would
             self._is_used = True
             _lifecycle.hook_children()
         if self._journal is not None:
@@ -298,6 +300,10 @@ class BackgroundDelivery:
         self._account.note("requests")
         return lane, flight, self._gate.enter()
 
+    def is_served_by(self, workers: Workers) -> bool:
+        """Tell whether these are the workers of this process."""
+        return self._workers is workers
+
     def is_done(self) -> bool:
         """Tell whether workers are no longer needed."""
         return self._is_closed and not self._lanes
@@ -315,7 +321,10 @@ class BackgroundDelivery:
     def fly(self, lane: Lane, flight: Flight, is_probe: bool) -> None:  # noqa: FBT001  (one of three that `take` gives)
         """Send a flight and act on what comes of it. Call without the lock."""
         lane.attempts += 1
+        workers = self._workers
         given, outcome = self._attempt(flight, self.name_of(lane.session_id))
+        if not self.is_served_by(workers):
+            return  # a greenlet that came along into a forked child: this flight is the parent's
         with self.locked():
             self._gate.leave(was_probe=is_probe)
             lane.is_flying = False
@@ -329,6 +338,9 @@ class BackgroundDelivery:
             self._changed.notify_all()
             if is_probe:
                 self._workers.wake()
+        while self._arrivals.refusals:
+            reason = self._arrivals.refusals.pop()
+            warn("Layer refuses the credentials (%s); what is recorded waits until it takes them", reason)
         if self._losses:
             self._report()
         if self._journal is not None:
@@ -499,6 +511,7 @@ class BackgroundDelivery:
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: what waits is the parent's to send."""
+        self._workers.leave_to_parent()
         self._begin()
         if self._journal is not None:
             self._journal.after_fork()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from typing import TYPE_CHECKING, Any, Iterable, Iterator
@@ -28,6 +29,7 @@ class Journal:
 
     def __init__(self, spool: Spool, mode: str) -> None:
         self._spool = spool
+        self._begin()
         self._is_write_ahead = mode == ALWAYS
 
     def take(self, session_id: UUID, record: Record, *, is_trouble: bool) -> None:
@@ -38,7 +40,7 @@ class Journal:
     def keep(self, session_id: UUID, record: Record) -> bool:
         """Write a record, unless it stands there; tell whether it does now."""
         if record.entry is None and record.counts:
-            record.key = str(uuid.uuid4())
+            record.key = f"{self._nonce}-{next(self._numbers)}"
             record.entry = self._spool.write(_encode(session_id, record))
         return record.entry is not None
 
@@ -58,8 +60,13 @@ class Journal:
             record.entry = adopted.token
             yield session_id, record
 
+    def _begin(self) -> None:
+        self._nonce = uuid.uuid4().hex  # with a number behind it, a key that no other process makes
+        self._numbers = itertools.count(1)
+
     def after_fork(self) -> None:
         """Leave the parent's segment to the parent."""
+        self._begin()
         self._spool.after_fork_in_child()
 
     def stats(self) -> dict[str, Any]:

@@ -46,8 +46,11 @@ def hook_children() -> None:
 
         if "multiprocessing" not in _hooked:
             _hooked.add("multiprocessing")
-            util.register_after_fork(_hooked, _hook_child)
+            util.register_after_fork(_end, _hook_child)
+        if f"process {os.getpid()}" not in _hooked:
             _hook_child()
+        if not is_main_alive() and sys.modules["multiprocessing"].parent_process() is not None:
+            _ended.add(os.getpid())  # a thread that begins when the child's finalizers have run
     if "celery.signals" in sys.modules and "celery" not in _hooked:
         _hooked.add("celery")
         sys.modules["celery.signals"].worker_process_shutdown.connect(_end_of_celery_child, weak=False)
@@ -57,6 +60,7 @@ def _hook_child(_: object = None) -> None:
     """Hook into the end of this process; a forked child begins with no finalizers."""
     from multiprocessing import util
 
+    _hooked.add(f"process {os.getpid()}")
     util.Finalize(None, _end, exitpriority=10)
 
 

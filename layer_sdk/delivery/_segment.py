@@ -298,9 +298,7 @@ def _read(descriptor: int) -> bytes:
 
 
 def _open(folder: int, name: str, flags: int = 0) -> int:
-    # O_NONBLOCK is for a pipe that somebody put there: it does nothing to a file.
-    flags |= os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    return os.open(name, flags, 0o600, dir_fd=folder)
+    return os.open(name, flags | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
 
 
 def _lock(descriptor: int, folder: int, name: str) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from layer_sdk._log import swallow
 
@@ -38,6 +39,7 @@ class Workers:
         self._alive: set[threading.Thread] = set()
         self._flying = 0
         self._wakes: list[float] = []
+        self._greenlets: list[Any] = []
 
     @property
     def count(self) -> int:
@@ -65,8 +67,15 @@ class Workers:
             return
         self._alive.add(thread)
 
+    def leave_to_parent(self) -> None:
+        """Be of a process that was forked: threads stay behind, but gevent's greenlets come along, and have to end."""
+        for greenlet in self._greenlets:
+            greenlet.kill(block=False)
+
     def _run(self) -> None:
         try:
+            if "gevent" in sys.modules and sys.modules["gevent"].monkey.is_module_patched("threading"):
+                self._greenlets.append(sys.modules["gevent"].getcurrent())
             while self._turn():
                 pass
         except Exception as error:  # noqa: BLE001  (a worker that dies of our mistake; the next record starts another)
@@ -74,10 +83,11 @@ class Workers:
         finally:
             with self._engine.locked():
                 self._alive.discard(threading.current_thread())
+                self._greenlets = [each for each in self._greenlets if each]
 
     def _turn(self) -> bool:
         with self._engine.locked():
-            if not self._wait_for_work():
+            if not self._engine.is_served_by(self) or not self._wait_for_work():
                 return False
             job = self._engine.take()
             self._flying += 1

@@ -33,7 +33,7 @@ def bandwidth(rate: float, probability: float = 1.0) -> Fault:
 
 
 def reset_after(count: int, probability: float = 1.0) -> Fault:
-    """Reset both sides when so many bytes of request and response together have passed; 0: before anything has."""
+    """Reset both sides instead of passing more than so many bytes, request and response together."""
     return Fault("reset_after", count, 0.0, probability)
 
 

@@ -187,7 +187,7 @@ class Link:
         if "reset_after" in self._hits:
             room = int(self._hits["reset_after"]) - self._exchange.sent - self._exchange.received
         await self._send(to, data[: max(0, room)])
-        if room < len(data) or ("reset_after" in self._hits and room == len(data)):
+        if room < len(data):
             raise self._end("reset_after", reset=True)
 
     async def _send(self, to: socket.socket, data: bytes) -> None:

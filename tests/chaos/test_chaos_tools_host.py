@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 GENEROUS = 30.0  # seconds; guards against hangs, measures nothing
 ROOT = Path(__file__).resolve().parent.parent.parent
-OTHERS = [each for each in sorted(ROOT.glob(".envs/wheel-*/bin/python")) if f"{sys.version_info[1]}" not in each.parts[-3]]
+OTHERS = [
+    each for each in sorted(ROOT.glob(".envs/wheel-*/bin/python")) if f"3.{sys.version_info[1]}" not in each.parts[-3]
+]
 
 COUNTING = """
 import itertools, time

@@ -81,12 +81,20 @@ def test_requests_in_flight_are_seen_without_a_delay(fake_layer: FakeLayer) -> N
 
 
 def test_a_request_is_in_flight_no_longer_than_its_client_waits(client: Client, fake_layer: FakeLayer) -> None:
-    """Who gives up and tries again has never had two requests in flight."""
+    """Who gives up and tries again has never had two requests in flight, not even if the server sees both at once."""
     mine = new_session()
     fake_layer.switch(delay=30.0)
     for _ in range(3):
         with pytest.raises(requests.ReadTimeout):
             client.create(mine, "0", timeout=0.1)
+    with dial(fake_layer.port) as sock:
+        sock.sendall(raw("/v1/sessions", session(mine, "1")))
+        fake_layer.wait_for(2, GENEROUS)
+        os.kill(fake_layer.pid, signal.SIGSTOP)
+    with dial(fake_layer.port) as sock:
+        sock.sendall(raw("/v1/sessions", session(mine, "2")))
+        os.kill(fake_layer.pid, signal.SIGCONT)
+        fake_layer.wait_for(3, GENEROUS)
     assert 1 == fake_layer.most_in_flight()
 
 

@@ -50,10 +50,10 @@ def test_memory_stays_within_the_budget_and_every_loss_is_counted(
     """With the server away, what does not fit is dropped by the policy, and the counts are exact."""
     fake_layer.switch(chances={"*": {503: 1.0}})
     mine = background(max_queue_bytes=300_000, overflow=overflow)
-    assert mine._parts is not None  # noqa: SLF001
-    engine = mine._parts.sink  # noqa: SLF001
+    assert mine._parts is not None
+    engine = mine._parts.sink
     assert isinstance(engine, BackgroundDelivery)
-    engine._limits = engine._limits._replace(block_timeout=0.01)  # noqa: SLF001
+    engine._limits = engine._limits._replace(block_timeout=0.01)
     most = 0
     for _ in range(100):
         record(mine, 4, text="x" * 2000)
@@ -190,7 +190,7 @@ def test_shutdown_during_an_outage_counts_what_is_left(
     mine = background(
         base_url="http://127.0.0.1:1", on_drop=lambda reason, _session, count: lost.append((reason, count))
     )
-    engine = mine._parts.sink  # type: ignore[union-attr]  # noqa: SLF001
+    engine = mine._parts.sink  # type: ignore[union-attr]
     record(mine, 4, sessions=3, text=CANARY)
     mine.shutdown(0.5)
     stats = engine.stats()
@@ -253,7 +253,7 @@ def test_metadata_keeps_roles_and_sizes_and_no_text(fake_layer: FakeLayer, backg
         return action
 
     mine = background(capture_content="metadata", content_key="k")
-    engine = mine._parts.sink  # type: ignore[union-attr]  # noqa: SLF001
+    engine = mine._parts.sink  # type: ignore[union-attr]
     append = engine.append
     engine.append = lambda session_id, action: append(session_id, look(action))  # type: ignore[method-assign]
     message = {"role": "user", "content": CANARY}

@@ -42,7 +42,7 @@ def test_next_process_sends_what_the_last_one_could_not(
     fake_layer.switch(chances={"*": {503: 1.0}})
     mine = background(spool_dir=tmp_path, spool=mode)
     ids = record(mine, 5, sessions=4)
-    engine = mine._parts.sink  # type: ignore[union-attr]  # noqa: SLF001
+    engine = mine._parts.sink  # type: ignore[union-attr]
     mine.shutdown(0.2)
     assert ({}, 24, 0) == (engine.stats()["dropped"], engine.stats()["queued"], balance(engine.stats()))
     fake_layer.switch(chances={})
