@@ -34,7 +34,7 @@ OLD = ROOT / ".envs" / "wheel-3.8" / "bin" / "python"
 def test_records_by_surprise_are_neither_lost_nor_a_deadlock(
     host: Callable[..., ChaosHost], fake_layer: FakeLayer, python: Path, refusals: int
 ) -> None:
-    """Destructors under the engine's lock, signals each millisecond, log handlers that record: nothing hangs or is lost."""
+    """Destructors under the lock, signals each millisecond, log handlers that record: nothing hangs or is lost."""
     fake_layer.switch(script={"*": [500] * refusals})
     running = host(PROGRAM, python=python, environment={URL: fake_layer.url}, paths=PATHS)
     running.assert_exit(within=55)
