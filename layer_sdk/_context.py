@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar, copy_context
 from typing import Any, NamedTuple
 
 
@@ -26,9 +26,12 @@ def top() -> Frame | None:
 
 def restore(frame: Frame | None) -> None:
     """Make a stack that `top` gave the current one."""
-    # Up to Python 3.11 the garbage collector can run inside of `set`, and a generator that it closes there can set in
-    # its turn. What the outer `set` works on would be freed under it, if no copy held it (CPython issue 148891).
-    _held = copy_context() if sys.version_info < (3, 12) else None
+    if sys.version_info < (3, 12):
+        # Here the garbage collector can run inside of `set`, and a generator that it closes there can set in its turn.
+        # What the outer `set` works on would be freed under it (CPython issue 148891), if no copy held it. The copy
+        # would be no safer to make, if the context that is thrown away before did not leave its memory for it.
+        Context()
+        _held = copy_context()
     _frames.set(frame)
 
 

@@ -240,14 +240,26 @@ def test_closed_spool_does_nothing(make_spool: MakeSpool, directory: Path) -> No
     spool.settle([number])
     spool.release(("x", 1))
     spool.close()
-    assert (None, []) == (spool.write(b"b"), spool.adopt())
+    assert (None, [], 0) == (spool.write(b"b"), spool.adopt(), spool.stats()["errors"])
     assert [b"a"] == payloads(make_spool().adopt())
 
 
-def test_records_on_a_disk_that_was_waited_for(make_spool: MakeSpool) -> None:
-    """With `fsync="always"` all is as without, but slower."""
-    spool = make_spool(fsync="always")
+@pytest.mark.parametrize(("fsync", "expected"), [("always", 2), ("none", 0)])
+def test_waiting_for_the_disk(
+    make_spool: MakeSpool, monkeypatch: pytest.MonkeyPatch, fsync: str, expected: int
+) -> None:
+    """With `always`, each write waits for the disk; with `none`, none does. All else is the same."""
+    synced: list[int] = []
+    fdatasync = os.fdatasync
+
+    def counted(descriptor: int) -> None:
+        synced.append(descriptor)
+        fdatasync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", counted)
+    spool = make_spool(fsync=fsync)
     assert [1, 2] == [spool.write(b"a"), spool.write(b"b")]
+    assert expected == len(synced)
     die(spool)
     assert [b"a", b"b"] == payloads(make_spool().adopt())
 
@@ -320,7 +332,9 @@ def test_torn_tail_is_told(make_spool: MakeSpool, directory: Path, warnings: Cal
     die(first)
     path = files(directory)[0]
     path.write_bytes(path.read_bytes()[:-1])
-    assert [b"kept"] == payloads(make_spool().adopt())
+    spool = make_spool()
+    assert [b"kept"] == payloads(spool.adopt())
+    assert {"bytes": on_disk(directory), "segments": 1}.items() <= spool.stats().items()
     assert ["The end of a spool segment was damaged: 22 bytes were cut"] == warnings()
 
 

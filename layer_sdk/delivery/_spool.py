@@ -156,14 +156,16 @@ class Spool:
         adopted: list[Adopted] = []
         taken = 0
         try:
-            for name in self._left_behind():
+            names = self._left_behind()
+            for name in names:
                 if max_bytes is not None and taken >= max_bytes:
                     break
                 found = self._adopt(name)
                 adopted += found
                 taken += sum(len(each.payload) for each in found)
-            with self._lock:
-                self._measure()
+            if names:
+                with self._lock:
+                    self._measure()
         except OSError:
             self._counts["errors"] += 1
         except Exception as error:  # noqa: BLE001  (the host comes first)
@@ -381,7 +383,6 @@ class Spool:
             if segment.name not in self._segments:
                 return False  # closed in the meantime
             self._homes.update(((segment.name, number), segment) for number in records)
-            self._held -= lost
             self._counts["adopted"] += segment.pending
             self._counts["torn_tails"] += lost > 0
         if lost:

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Callable, Iterable
 
 from chaos.life_program import act, begin
+from layer_sdk import layer
 
 if TYPE_CHECKING:
     from typing import Awaitable
@@ -29,6 +30,7 @@ async def asgi(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], sen
         begin()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await layer.aflush(5)  # uvicorn raises SIGTERM again when it has shut down, and Python's own end never comes
         await send({"type": "lifespan.shutdown.complete"})
         return
     act(int(scope["path"].strip("/")))

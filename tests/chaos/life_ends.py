@@ -17,6 +17,7 @@ from layer_sdk import layer
 from layer_sdk.delivery import BackgroundDelivery
 
 COUNT = 40
+LATE = 10
 
 
 def run_off() -> None:
@@ -36,12 +37,18 @@ def leave() -> NoReturn:
     sys.exit(3)
 
 
+def wait_for_the_end() -> NoReturn:
+    """Wait in short steps: a signal that comes right before a sleep is seen after it."""
+    while True:
+        time.sleep(0.05)
+
+
 def idle() -> None:
     """Wait for a signal."""
     begin()
     act_many(COUNT)
     tell("ready")
-    time.sleep(60)
+    wait_for_the_end()
 
 
 def idle_with_handler() -> None:
@@ -75,7 +82,7 @@ def sent_then_queued() -> None:
 def idle_half_sent() -> None:
     sent_then_queued()
     tell("ready")
-    time.sleep(60)
+    wait_for_the_end()
 
 
 def cut_off() -> NoReturn:
@@ -86,12 +93,12 @@ def cut_off() -> NoReturn:
 def thread_goes_on() -> None:
     """Leave a thread behind that records on its own pace, as a server does whose main thread has nothing to do."""
     begin()
-    act(COUNT)
+    act(LATE)
     assert layer.flush(30)
-    thread_begins_late(count=COUNT)
+    thread_begins_late()
 
 
-def thread_begins_late(count: int = 10) -> None:
+def thread_begins_late() -> None:
     """Have nothing recorded before the main thread has ended: some Pythons let nobody start a thread then."""
     if layer.stats() == {}:
         begin()
@@ -99,7 +106,7 @@ def thread_begins_late(count: int = 10) -> None:
     def work() -> None:
         slowest = 0.0
         threading.main_thread().join()  # from here on the interpreter waits for this thread alone
-        for number in range(count):
+        for number in range(LATE):
             start = time.monotonic()
             act(number)
             slowest = max(slowest, time.monotonic() - start)

@@ -25,7 +25,7 @@ CHILD = 1_000_000
 THREAD = 10_000_000
 FORKS = 300
 THREADS = 4
-AT_ONCE = 4
+AT_ONCE = 6
 HANG = 20  # seconds after which a child that has not ended hangs
 
 warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
@@ -63,7 +63,7 @@ def storm() -> None:
         while not ended.is_set():
             act_many(20, first, lanes=1)
             first += 20
-            time.sleep(0.03)
+            time.sleep(0.1)
 
     def flush() -> None:
         while not ended.is_set():
@@ -181,7 +181,7 @@ class Watcher:
 def imports() -> None:
     """Have workers send, be refused, and give up."""
     begin()
-    sys.meta_path.insert(0, Watcher())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Watcher())
     act_many(10)
     assert layer.flush(HANG)
     tell("flushed True")
@@ -240,7 +240,9 @@ def processes() -> None:
     act(10)
 
 
-WAYS = {way.__name__: way for way in (storm, in_flight, nested, behind_python, behind_python_and_idle, processes)}
+WAYS = {
+    way.__name__: way for way in (storm, in_flight, nested, behind_python, behind_python_and_idle, imports, processes)
+}
 
 if __name__ == "__main__":
     WAYS[sys.argv[1]]()

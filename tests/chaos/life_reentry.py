@@ -65,7 +65,7 @@ def main() -> None:
             gc.collect(0)
         admit(self, *arguments)
 
-    BackgroundDelivery._admit = struck  # type: ignore[method-assign]
+    BackgroundDelivery._admit = struck  # type: ignore[assignment, method-assign]
     logger = logging.getLogger("host")
     handler = Logging()
     logger.addHandler(handler)
