@@ -117,7 +117,7 @@ def test_gunicorn_with_preload(run: Run, fake_layer: FakeLayer, kind: tuple[str,
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_uvicorn(run: Run, fake_layer: FakeLayer, workers: int) -> None:
-    """One process, and two that uvicorn spawns. It ends by the signal that it got: the application flushes at shutdown."""
+    """One process, and two that uvicorn spawns; uvicorn ends by the signal it got, so the application flushes."""
     port = free_port()
     options = ("--port", str(port), "--workers", str(workers), "--log-level", "warning")
     server, served = serve(run, ("uvicorn", *options, "chaos.life_app:asgi"), port)
