@@ -8,6 +8,7 @@ from uuid import UUID
 from ._drafts import STRICT
 from ._ids import SessionId, new_session_id, parse_session_id
 from ._recording import now
+from .exceptions import LayerSchemaValidationError
 
 if TYPE_CHECKING:
     from ._drafts import Moment
@@ -26,6 +27,10 @@ def create_session(
     actions: Iterable[Any] | None,
 ) -> str:
     """Create a session; its id."""
+    if attributes is not None and not isinstance(attributes, Mapping):
+        raise LayerSchemaValidationError(
+            f"attributes must be an object, such as a dict, but is of type {type(attributes).__name__}"
+        )
     request = STRICT.session(
         parts.application_id,
         session_id=new_session_id() if session_id is None else session_id,

@@ -746,3 +746,10 @@ def test_inline_delivery_retries_as_explicit_calls_do(scripted: Scripted, make_l
     with mine.session():
         pass
     assert (2, 1) == (len(server.asked), mine.stats()["sent"])
+
+
+@pytest.mark.parametrize("wrong", [["user.id"], "user.id", 7])
+def test_attributes_that_are_no_object_are_refused(make_layer: MakeLayer, wrong: Any) -> None:
+    """Session attributes that are not a mapping are a schema error that says so, before any request."""
+    with pytest.raises(LayerSchemaValidationError, match="attributes must be an object"):
+        make_layer().create_session(attributes=wrong)
