@@ -104,6 +104,8 @@ def _is_open_to(function: Any, parameter: Parameter) -> bool:
 
 def _asks_for_uuid(function: Any, annotation: Any) -> bool:
     """Tell whether an annotation asks for a UUID; where it does not, text is passed."""
+    if isinstance(annotation, str):
+        annotation = annotation.strip("'\"")  # a text in a text, where all annotations are texts
     alone = SimpleNamespace(__annotations__={NAME: annotation})  # the function's others may name what is not there
     inner = inspect.unwrap(function)
     names = getattr(inner, "__globals__", None) or getattr(type(inner).__call__, "__globals__", {})

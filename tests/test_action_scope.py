@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import requests
+from dateutil.parser import isoparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -76,7 +77,7 @@ def test_call_is_recorded(mine: Layer, actions: Actions) -> None:
     assert said("olleh") == action["data"]
     assert {"model.id": "gpt-4o-mini", "temperature": 0.2} == action["attributes"]
     assert {"error", "scanners"}.isdisjoint(action)
-    start, end = (datetime.datetime.fromisoformat(action[name]) for name in ("start_time", "end_time"))
+    start, end = (isoparse(action[name]) for name in ("start_time", "end_time"))
     assert before <= start <= end <= datetime.datetime.now(datetime.timezone.utc)
 
 

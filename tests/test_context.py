@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import threading
 from typing import TYPE_CHECKING, Any, AsyncGenerator, Callable, Generator, Iterator
 from uuid import UUID
@@ -305,12 +306,13 @@ def test_async_generator_may_change_tasks(mine: Layer) -> None:
     assert after != items[0][0]
 
 
-def test_sessions_follow_into_executors(mine: Layer) -> None:
-    """`asyncio.to_thread` copies the context, so the session goes along."""
+def test_session_follows_into_an_executor(mine: Layer) -> None:
+    """Work that a coroutine gives to a thread in a copy of its context belongs to its session."""
 
     async def main() -> tuple[str, str]:
         async with mine.session() as session_id:
-            return session_id, await asyncio.to_thread(here, mine)
+            call = functools.partial(contextvars.copy_context().run, here, mine)
+            return session_id, await asyncio.get_running_loop().run_in_executor(None, call)
 
     session_id, seen = asyncio.run(main())
     assert session_id == seen

@@ -5,7 +5,7 @@ import json
 import signal
 import threading
 from typing import TYPE_CHECKING, Any, Callable, Iterator
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 import requests
@@ -17,8 +17,6 @@ from layer_sdk.delivery import InlineDelivery, Sink
 from scripted_server import ACCEPTED, CREATED, SESSION, Answer, Asked, ScriptedServer
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from conftest import MakeLayer
 
 Recorded = Callable[[str], "dict[str, Any]"]
@@ -26,14 +24,6 @@ Scripted = Callable[..., ScriptedServer]
 
 SECRET = "my card number is 4111 1111 1111 1111"
 NOTHING = {"queued": 0, "in_flight": 0, "dead_lettered": 0}
-
-
-def created(asked: Asked) -> Answer:
-    """Answer as a server that takes the client's id."""
-    if asked.path == "/v1/sessions":
-        body = {"session_id": json.loads(asked.body)["session_id"]}
-        return Answer(201, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    return ACCEPTED
 
 
 def one_session(layer: Layer) -> str:
@@ -222,70 +212,78 @@ def test_servers_ids_are_kept_apart(make_layer: MakeLayer, scripted: Scripted) -
 # ---- wherever the thread stands
 
 
-@pytest.fixture
-def watchdog() -> Iterator[None]:
-    """Have a test that hangs fail instead."""
+class Interrupted(requests.Session):
+    """Has something happen in the middle of a request; counts how many requests are in one another."""
 
-    def bark(_signal: int, _frame: FrameType | None) -> None:
-        raise TimeoutError("this thread hangs")
+    def __init__(self) -> None:
+        super().__init__()
+        self.interruption: Callable[[], Any] | None = None
+        self.inside = self.deepest = 0
 
-    before = signal.signal(signal.SIGUSR1, bark)
-    timer = threading.Timer(30, signal.pthread_kill, (threading.get_ident(), signal.SIGUSR1))
-    timer.start()
-    yield
-    timer.cancel()
-    signal.signal(signal.SIGUSR1, before)
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        self.inside += 1
+        self.deepest = max(self.inside, self.deepest)
+        interruption, self.interruption = self.interruption, None
+        try:
+            if interruption is not None:
+                interruption()
+            return super().request(*args, **kwargs)
+        finally:
+            self.inside -= 1
 
 
-@pytest.mark.usefixtures("watchdog")
 def test_recording_out_of_a_signal_handler(make_layer: MakeLayer, recorded: Recorded) -> None:
-    """A signal handler that records, wherever it interrupts us, neither hangs nor loses anything."""
-    mine = make_layer()
+    """What a signal handler records in the middle of a sending is sent after it: pools cannot be entered twice."""
+    session = Interrupted()
+    mine = make_layer(http_session=session)
     sessions: list[str] = []
-
-    def record(_signal: int, _frame: FrameType | None) -> None:
-        sessions.append(one_session(mine))
-
-    before = signal.signal(signal.SIGALRM, record)
+    before = signal.signal(signal.SIGTERM, lambda *_: sessions.append(one_session(mine)))
     try:
-        for number in range(60):
-            signal.setitimer(signal.ITIMER_REAL, 0.0001 + number * 0.00005)
+        for _ in range(3):
+            session.interruption = lambda: signal.raise_signal(signal.SIGTERM)
             sessions.append(one_session(mine))
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert len(sessions) > 60
-    assert {1} == {len(recorded(session_id)["actions"]) for session_id in sessions}
-    assert {**NOTHING, "accepted": 2 * len(sessions), "sent": 2 * len(sessions), "dropped": {}} == mine.stats()
+        signal.signal(signal.SIGTERM, before)
+    assert (6, 1) == (len(sessions), session.deepest)
+    assert [1] * 6 == [len(recorded(session_id)["actions"]) for session_id in sessions]
+    assert {**NOTHING, "accepted": 12, "sent": 12, "dropped": {}} == mine.stats()
 
 
-@pytest.fixture
-def eager_collection() -> Iterator[None]:
-    """Let the garbage collector run at every opportunity."""
-    thresholds = gc.get_threshold()
-    gc.set_threshold(1, 1000, 1000)
-    yield
-    gc.set_threshold(*thresholds)
+def test_recording_out_of_the_garbage_collector(make_layer: MakeLayer, recorded: Recorded) -> None:
+    """A generator that the garbage collector closes in the middle of a sending is recorded after it."""
+    session = Interrupted()
+    mine = make_layer(http_session=session)
+    session_id = mine.create_session()
 
-
-@pytest.mark.usefixtures("eager_collection", "watchdog")
-def test_recording_out_of_the_garbage_collector(make_layer: MakeLayer, scripted: Scripted) -> None:
-    """A generator that the garbage collector closes is recorded, wherever it interrupts us, without a hang."""
-    server = scripted(created)
-    mine = make_layer(base_url=server.url)
-
-    @mine.action(kind="moderation", session_id=UUID(SESSION))
+    @mine.action(kind="moderation", session_id=session_id)
     def generator(kept: list[Any]) -> Iterator[str]:
         yield "left"
+        kept.clear()
 
     def leave() -> None:
         kept: list[Any] = []
         kept.append(generator(kept))
         next(kept[0])
 
-    for _ in range(10):
-        leave()
+    leave()
+    session.interruption = gc.collect
+    other = one_session(mine)
+    assert 1 == session.deepest
+    assert [["left"]] == [action["data"]["input"] for action in recorded(session_id)["actions"]]
+    assert 1 == len(recorded(other)["actions"])
+    assert {**NOTHING, "accepted": 3, "sent": 3, "dropped": {}} == mine.stats()
+
+
+def test_interrupted_sending_leaves_the_next_one_alone(make_layer: MakeLayer, recorded: Recorded) -> None:
+    """After Ctrl+C in the middle of a sending, the thread sends as before."""
+    session = Interrupted()
+    mine = make_layer(http_session=session)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    session.interruption = interrupt
+    with pytest.raises(KeyboardInterrupt):
         one_session(mine)
-    gc.collect()
-    stats = mine.stats()
-    assert 30 == stats["accepted"] == stats["sent"]
+    assert 1 == len(recorded(one_session(mine))["actions"])
+    assert {**NOTHING, "accepted": 3, "sent": 2, "dropped": {"KeyboardInterrupt": 1}} == mine.stats()

@@ -321,6 +321,7 @@ def annotated(annotation: Any) -> Any:
 UUIDS = [UUID, UuidAlias, Union[None, UUID, int], SessionKey, Optional[SessionKey], Annotated[UUID, "a note"]]
 UUID_TEXTS = [
     *("UUID", "Optional[UUID]", "UUID | None", "None | UUID", "Union[UUID, None]", "UuidAlias", "SessionKey"),
+    *("'UUID'", '"UuidAlias"', "Optional['UUID']", "'UUID' | None"),
     # These names are there for type checkers only.
     *("uuid.UUID", "uuid.UUID | None", "Optional[uuid.UUID]", "Union[uuid.UUID, Unknown]", "Unknown | UUID"),
 ]
