@@ -182,6 +182,8 @@ def parse_kind(kind: SessionActionKind | str, where: str = "kind") -> SessionAct
     Raises:
         LayerSchemaValidationError: If there is no such kind; the text lists those that there are.
     """
+    if type(kind) is SessionActionKind:
+        return kind
     try:
         return SessionActionKind(kind)
     except ValueError as error:

@@ -24,16 +24,11 @@ from typing import Any, Callable, Dict, List, Union
 
 from layer_api.types import format_datetime
 
+from ._plain import CONTAINER_WEIGHT, MAX_DEPTH, MAX_INTEGER_BITS, MAX_VALUES, OddError, copy_plain
 from .exceptions import LayerRequestPreparationError
 
 JSON = Union[None, bool, int, float, str, List[Any], Dict[str, Any]]
 
-MAX_DEPTH = 100
-# Values that hold each other have more ways through them than there is time. A list or an object weighs more than what
-# stands in it, so a long embedding passes and a tangle of objects comes to its end within a second.
-MAX_VALUES = 4_000_000
-CONTAINER_WEIGHT = 20
-MAX_INTEGER_BITS = 4096  # well below the length from which CPython refuses to write an integer out
 REPR_LENGTH = 200
 STEP_LENGTH = 40
 
@@ -58,7 +53,7 @@ def to_json(value: Any, where: str) -> JSON:
         LayerRequestPreparationError: If some part of it has no such form; the text names the part.
     """
     try:
-        return _Copy(_refuse).copy(value, 0)
+        return _copy(value, _refuse)
     except _UnfitError as error:
         raise LayerRequestPreparationError(f"{where}{''.join(error.path)} {error}") from error.__context__
     except RecursionError as error:
@@ -68,7 +63,7 @@ def to_json(value: Any, where: str) -> JSON:
 def to_json_or_repr(value: Any, where: str = "") -> JSON:  # noqa: ARG001  (one signature for both)
     """Copy a value into what JSON can hold; a part without such a form becomes a short text. Never raises."""
     try:
-        return _Copy(_fall_back).copy(value, 0)
+        return _copy(value, _fall_back)
     except Exception:  # noqa: BLE001  (somebody else's code)
         return _label(value)
 
@@ -114,6 +109,14 @@ def _refuse(reason: str, text: Text) -> str:  # noqa: ARG001  (one signature for
 
 def _fall_back(reason: str, text: Text) -> str:  # noqa: ARG001  (one signature for both)
     return text()
+
+
+def _copy(value: Any, unfit: Callable[[str, Text], str]) -> JSON:
+    try:
+        return copy_plain(value)  # type: ignore[no-any-return]
+    except (OddError, RecursionError):
+        pass  # what comes next is not to have this for its context
+    return _Copy(unfit).copy(value, 0)
 
 
 class _Copy:

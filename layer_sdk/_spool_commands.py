@@ -60,8 +60,10 @@ def _send(options: argparse.Namespace) -> int:
     ends = time.monotonic() + options.timeout
     is_done = False
     while not is_done and time.monotonic() < ends:
-        is_done = sender.flush(TICK)
-        _show(sender.stats())
+        sender.flush(TICK)
+        stats = sender.stats()
+        is_done = not stats["queued"] + stats["in_flight"] + stats["spool"]["waiting"]
+        _show(stats)
     stats = sender.stats()
     sender.shutdown(0.0)
     if sys.stderr.isatty():

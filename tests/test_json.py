@@ -29,7 +29,8 @@ from hypothesis import strategies as st
 from pydantic import v1 as pydantic_v1
 
 from layer_sdk import LayerRequestPreparationError, SessionActionError
-from layer_sdk._json import MAX_DEPTH, MAX_VALUES, to_json, to_json_or_repr
+from layer_sdk._json import to_json, to_json_or_repr
+from layer_sdk._plain import MAX_DEPTH, MAX_VALUES
 
 UTC = datetime.timezone.utc
 CEST = datetime.timezone(datetime.timedelta(hours=2))

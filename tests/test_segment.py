@@ -58,10 +58,18 @@ def test_layout() -> None:
     assert (1, 2) == (RECORD, ACKNOWLEDGEMENT)
 
 
+def read(data: bytes) -> tuple[dict[int, bytes], int]:
+    """Give what is unsettled without saying where; an entry stands where it is said to."""
+    records, end = unsettled(data)
+    for number, found in records.items():
+        assert data[found.offset :].startswith(frame(RECORD, number, found.payload))
+    return {number: found.payload for number, found in records.items()}, end
+
+
 def test_records_come_back_in_order() -> None:
     """What was written is read, and what was acknowledged is not."""
     data = HEADER + frame(RECORD, 1, b"a") + frame(RECORD, 2, b"") + frame(RECORD, 3, b"c") + acknowledgement(1, 9)
-    assert ({2: b"", 3: b"c"}, len(data)) == unsettled(data)
+    assert ({2: b"", 3: b"c"}, len(data)) == read(data)
     assert [2, 3] == list(unsettled(data)[0])
 
 
@@ -71,18 +79,18 @@ def test_records_come_back_in_order() -> None:
         struct.pack("<IIBQ", MAX_PAYLOAD + 1, 0, RECORD, 2) + b"x",
         struct.pack("<IIBQ", 0xFFFFFFFF, 0xFFFFFFFF, 0xFF, 2**64 - 1),
         struct.pack("<IIBQ", 5, 0, RECORD, 2) + b"hello",
-        frame(3, 2, b"of another kind"),
+        frame(4, 2, b"of another kind"),
         frame(0, 2, b""),
         bytes(17),
         bytes(4096),
         b"\n" * 100,
     ],
-    ids=["too long", "all ones", "checksum", "kind 3", "kind 0", "no entry", "zeros", "text"],
+    ids=["too long", "all ones", "checksum", "kind 4", "kind 0", "no entry", "zeros", "text"],
 )
 def test_garbage_ends_a_segment(tail: bytes) -> None:
     """What is no entry ends the reading, however long it says it is."""
     intact = HEADER + frame(RECORD, 1, b"a")
-    assert ({1: b"a"}, len(intact)) == unsettled(intact + tail + frame(RECORD, 3, b"c"))
+    assert ({1: b"a"}, len(intact)) == read(intact + tail + frame(RECORD, 3, b"c"))
 
 
 def test_payload_that_nobody_would_read_is_not_written() -> None:
@@ -177,12 +185,14 @@ def test_recovery_cuts_what_is_damaged(folder: int, tmp_path: Path) -> None:
     leave(tmp_path / NAME, intact + frame(RECORD, 3, b"c")[:-1])
     segment = Segment.seize(folder, NAME)
     assert segment is not None
-    assert ({1: b"a", 2: b"b"}, 17) == segment.recover()
+    records, lost = segment.recover()
+    assert ({1: b"a", 2: b"b"}, 17) == ({number: found.payload for number, found in records.items()}, lost)
+    assert [b"a", b"b", None] == [segment.read(records[1 + (n > 0)].offset, n + 1) for n in range(3)]
     assert (2, len(intact)) == (segment.pending, segment.size)
     segment.acknowledge([1])
     segment.close()
     data = (tmp_path / NAME).read_bytes()
-    assert ({2: b"b"}, len(data)) == unsettled(data)
+    assert ({2: b"b"}, len(data)) == read(data)
     assert intact == data[: len(intact)]
 
 
@@ -223,7 +233,7 @@ def test_names_sort_as_they_were_made(folder: int) -> None:
     """Segments made within a millisecond, or after the clock went back, have names in their order."""
     stamp, made = 10**13 - 100, []
     for _ in range(50):
-        stamp, segment = create(folder, stamp)
+        stamp, segment = create(folder, stamp, "1-00000000")
         made.append(segment)
     assert [segment.name for segment in made] == list(sizes(folder))
     for segment in made:

@@ -226,7 +226,7 @@ def test_statistics(make_spool: MakeSpool, directory: Path) -> None:
     second.settle([second.write(b"c") or 0, second.write(b"d") or 0, 77])
     second.write(b"e")
     counts = {"written": 3, "adopted": 2, "settled": 3, "torn_tails": 0, "errors": 0}
-    expected = {"state": "ok", "reason": "", "segments": 2, "bytes": on_disk(directory), **counts}
+    expected = {"state": "ok", "reason": "", "segments": 2, "waiting": 0, "bytes": on_disk(directory), **counts}
     assert expected == second.stats()
     second.close()
     assert "closed" == second.stats()["state"]

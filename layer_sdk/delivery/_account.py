@@ -112,6 +112,8 @@ class Account:
             self.bytes -= record.size
             if record.entry is not None:
                 self.ended.append(record.entry)
+            if record.note is not None:
+                self.ended.append(record.note)
             for ticket in self._tickets:
                 if 0 < record.sequence <= ticket.sequence:
                     ticket.remaining -= 1

@@ -7,42 +7,50 @@ import os
 import random
 import threading
 import time
-from collections import Counter, OrderedDict
 from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple
 from uuid import UUID, uuid4
 
 from layer_sdk import _fork
 from layer_sdk._http import within
 from layer_sdk._log import guard, warn
-from layer_sdk.schemas import SessionRequest
 
 from . import _lifecycle
 from ._account import Account
 from ._arrivals import Arrivals, lost
+from ._carrier import Carrier
 from ._gate import OPEN, Gate
 from ._lane import Lane
+from ._lanes import Lanes
 from ._limits import BLOCK, DROP_OLDEST, Limits
-from ._outcome import DONE, RETRY, Outcome, judge
-from ._record import Record, Waiter, tell_waiters
-from ._schedule import Schedule
+from ._losses import Losses
+from ._record import Note, Record, Waiter
 from ._workers import Workers
 
 if TYPE_CHECKING:
     from layer_sdk._wire import Wire
-    from layer_sdk.schemas import SessionActionRequest
+    from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
     from ._journal import Journal
     from ._lane import Flight
+    from ._losses import OnDrop
 
 PATIENCE = 0.5  # seconds after which one who waits looks whether there are workers still
-ADOPT_INTERVAL = 60.0  # seconds between two looks for what others left
-MAX_NAMES = 100_000  # sessions that the server knows by another id than ours, remembered
+ADOPT_INTERVAL = 60.0  # seconds between two looks for what others left, when there was nothing
+ADOPT_BYTES = 4 * 1024 * 1024  # taken over at a time: a host's `init` may wait for it
 
-SessionOf = Callable[[UUID], SessionRequest]
-OnDrop = Callable[[str, str, int], None]
+SessionOf = Callable[[UUID], "SessionRequest"]
+
+
+class Job(NamedTuple):
+    """What a worker does next with a lane: carry a flight, or load from disk what the next one takes along."""
+
+    lane: Lane
+    flight: Flight | None
+    is_probe: bool
+    parked: list[Record]
 
 
 class BackgroundDelivery:
@@ -66,10 +74,9 @@ class BackgroundDelivery:
     ) -> None:
         self._journal = journal
         self._limits = limits or Limits()
-        self._wire = wire
+        self._carrier = Carrier(wire)
         self._session_of = session_of
         self._on_drop = on_drop
-        self._names: OrderedDict[UUID, UUID] = OrderedDict()
         self._begin()
         _lifecycle.watch(self)
         self._adopt()
@@ -82,21 +89,19 @@ class BackgroundDelivery:
         self._changed = threading.Condition(self._lock)
         self._inside: int | None = None
         self._side: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._lanes: OrderedDict[UUID, Lane] = OrderedDict()
-        self._schedule = Schedule()
         self._gate = Gate(chance)
         self._account = Account()
+        self._losses = Losses(self._on_drop)
         self._arrivals = Arrivals(self._account, self._gate, self._session_of, chance, self._note_loss)
-        self._losses: list[tuple[str, str, int]] = []
-        self._hurries = 0
+        self._workers = Workers(self, self._lock, self._limits.workers, self._limits.idle)
+        self._lanes = Lanes(self._account, self._limits.linger, self._workers.call_for, self._note_loss)
         self._callers = 0
         self._is_closed = False
         self._adopts_at = 0.0
+        self._is_adopting = False
         self._is_used = False
         self._is_ending = False
         self._exit_budget = self._limits.exit_timeout
-        self._reporter: int | None = None
-        self._workers = Workers(self, self._lock, self._limits.workers, self._limits.idle)
 
     # ---- intake, on the host's threads
 
@@ -138,7 +143,7 @@ class BackgroundDelivery:
 
     def name_of(self, session_id: UUID) -> UUID:
         """Give the id that the server knows a session by."""
-        return self._names.get(session_id, session_id)
+        return self._carrier.name_of(session_id)
 
     def _accept(self, session_id: UUID, record: Record) -> None:
         _fork.check()
@@ -153,15 +158,14 @@ class BackgroundDelivery:
             self._is_used = True
             _lifecycle.hook_children()
         if self._journal is not None:
-            self._journal.take(session_id, record, is_trouble=self._gate.state != OPEN)
+            self._journal.take(session_id, record, is_trouble=self._gate.state != OPEN or self._is_half_full(0))
         with self._lock:  # as `locked` does, without the price of a context manager on the host's path
             self._inside = me
             try:
                 self._admit(session_id, record)
             finally:
                 self._leave()
-        if self._losses:
-            self._report()
+        self._losses.tell()
         if self._journal is not None:
             self._settle_entries()
         if _lifecycle.is_ending():
@@ -196,17 +200,20 @@ class BackgroundDelivery:
             self._side.get()()
 
     def _admit(self, session_id: UUID, record: Record) -> None:
-        reason = "closed" if self._is_closed else self._make_room(record.size)
+        if record.entry is not None:
+            if self._is_closed:  # it stays where it is, for the next process
+                self._account.accept(record)
+                return
+            if self._is_half_full(record.size):
+                record.park()
+        reason = None
+        if self._is_closed or not record.was_adopted:
+            reason = "closed" if self._is_closed else self._make_room(record.size)
         self._account.accept(record)
-        lane = self._lanes.get(session_id)
-        if reason is not None:
-            self._drop(lane or Lane(session_id), (record,), reason)
-            return
-        if lane is None:
-            lane = self._lanes[session_id] = Lane(session_id)
-        lane.push(record)
-        if not lane.is_flying:
-            self._plan(lane)
+        if reason is None:
+            self._lanes.push(session_id, record)
+        else:
+            self._lanes.drop(self._lanes.get(session_id) or Lane(session_id), (record,), reason)
 
     # ---- overflow
 
@@ -218,87 +225,41 @@ class BackgroundDelivery:
         if most < 0:
             return "too_large"
         if self._limits.overflow == DROP_OLDEST:
-            while self._account.bytes > most and self._drop_oldest():
+            while self._account.bytes > most and self._lanes.drop_oldest():
                 pass
         elif self._limits.overflow == BLOCK and not _in_event_loop():
             self._wait_until(lambda: self._account.bytes <= most, self._limits.block_timeout)
         return None if self._account.bytes <= most else "overflow"
 
-    def _drop_oldest(self) -> bool:
-        """Drop all that waits in the lane that is oldest, rather than a record out of the middle of several."""
-        for lane in self._lanes.values():
-            if lane.records and lane.flight is None:
-                self._drop(lane, lane.take_all(), "overflow")
-                self._schedule.cancel(lane)
-                del self._lanes[lane.session_id]
-                return True
-        return False
-
-    def _drop(self, lane: Lane, records: tuple[Record, ...], reason: str) -> None:
-        count = self._account.drop(records, reason)
-        tell_waiters(records, error=lost(reason))
-        self._note_loss(lane, count, reason)
+    def _is_half_full(self, size: int) -> bool:
+        """Tell whether so many more bytes are too many to keep in memory what is on disk as well."""
+        return self._account.bytes + size > self._limits.max_bytes // 2
 
     def _note_loss(self, lane: Lane, count: int, reason: str) -> None:
         lane.dropped += count
-        self._losses.append((reason, str(lane.session_id), count))
+        self._losses.note(reason, lane.session_id, count)
 
-    def _report(self) -> None:
-        """Tell of losses, with no lock held: one line a minute in the log, and the host's callback for each."""
-        if self._reporter == threading.get_ident():
-            return  # a callback whose own records are lost: to tell it of them would never end
-        with self._lock:
-            losses, self._losses = self._losses, []
-        outer, self._reporter = self._reporter, threading.get_ident()
-        try:
-            self._tell(losses)
-        finally:
-            self._reporter = outer
-
-    def _tell(self, losses: list[tuple[str, str, int]]) -> None:
-        totals: Counter[str] = Counter()
-        for reason, _, count in losses:
-            totals[reason] += count
-        for reason, count in totals.items():
-            if reason == "shutdown":  # a line of its own: there is nobody left to ask for the counts
-                warn("%d recorded sessions or actions could not be sent in time before the end", count)
-            else:
-                warn("Recorded sessions or actions were lost (%s); layer.stats() has the counts", reason)
-        for reason, session_id, count in losses:
-            if self._on_drop is not None:
-                with guard("calling on_drop"):
-                    self._on_drop(reason, session_id, count)
-
-    # ---- the schedule, for the workers; call with the lock held
-
-    def _plan(self, lane: Lane) -> None:
-        now = time.monotonic()
-        waits = lane.lingers and not self._hurries and not self._is_closed
-        due = max(now, lane.not_before)
-        if waits:
-            if lane.due is not None:
-                return  # it lingers already
-            due = max(due, now + self._limits.linger)
-        elif lane.due is not None and lane.due <= due:
-            return
-        self._schedule.plan(lane, due)
-        self._workers.call_for(due)
+    # ---- for the workers; call with the lock held unless it says otherwise
 
     def next_due(self) -> float | None:
         """Tell when there is something to send; None when nothing is planned."""
-        due = self._schedule.first()
+        due = self._lanes.first_due()
         return None if due is None else max(due, self._gate.opens_at)
 
-    def take(self) -> tuple[Lane, Flight, bool]:
-        """Take what is due; the flight, its lane, and whether it is the probe that everybody waits for."""
-        lane = self._schedule.pop()
+    def take(self) -> Job:
+        """Take what is due. Where it is a probe, everybody waits for it."""
+        lane = self._lanes.pop()
+        parked = lane.to_load()
+        if parked:
+            lane.is_flying = True
+            return Job(lane, None, is_probe=False, parked=parked)
         is_new = lane.flight is None
         flight = lane.take_off(str(uuid4()))
         lane.is_flying = True
         if is_new:
             self._account.fly(flight.records)
         self._account.note("requests")
-        return lane, flight, self._gate.enter()
+        return Job(lane, flight, self._gate.enter(), [])
 
     def is_served_by(self, workers: Workers) -> bool:
         """Tell whether these are the workers of this process."""
@@ -318,68 +279,67 @@ class BackgroundDelivery:
             self._inside = outer
             self._merge()
 
-    def fly(self, lane: Lane, flight: Flight, is_probe: bool) -> None:  # noqa: FBT001  (one of three that `take` gives)
-        """Send a flight and act on what comes of it. Call without the lock."""
-        lane.attempts += 1
+    def fly(self, job: Job) -> None:
+        """Do what a job says, and act on what comes of it. Call without the lock."""
         workers = self._workers
-        given, outcome = self._attempt(flight, self.name_of(lane.session_id))
+        if job.flight is None:
+            self._load(job, workers)
+        else:
+            self._carry(job.lane, job.flight, workers, is_probe=job.is_probe)
+        if not self.is_served_by(workers):
+            return
+        while self._arrivals.refusals:
+            reason = self._arrivals.refusals.pop()
+            warn("Layer refuses the credentials (%s); what is recorded waits until it takes them", reason)
+        self._losses.tell()
+        if self._journal is not None:
+            self._settle_entries()
+            self._adopt()
+
+    def _carry(self, lane: Lane, flight: Flight, workers: Workers, *, is_probe: bool) -> None:
+        if self._journal is not None and flight.creates and not lane.attempts:
+            self._journal.note(lane.session_id, flight)
+        lane.attempts += 1
+        given, outcome = self._carrier.carry(lane.session_id, flight)
         if not self.is_served_by(workers):
             return  # a greenlet that came along into a forked child: this flight is the parent's
         with self.locked():
             self._gate.leave(was_probe=is_probe)
             lane.is_flying = False
             if given is not None and given != lane.session_id:
-                self._rename(lane.session_id, given)
+                self._carrier.rename(lane.session_id, given)
             if lane.flight is flight:  # else it was given up while it was under way
                 self._arrivals.settle(lane, flight, outcome, is_probe=is_probe)
-                self._tidy(lane)
+                self._lanes.tidy(lane)
                 if self._callers and self._gate.state != OPEN:
                     self._release_callers(outcome.error)
             self._changed.notify_all()
             if is_probe:
                 self._workers.wake()
-        while self._arrivals.refusals:
-            reason = self._arrivals.refusals.pop()
-            warn("Layer refuses the credentials (%s); what is recorded waits until it takes them", reason)
-        if self._losses:
-            self._report()
-        if self._journal is not None:
-            self._settle_entries()
-            self._adopt()
-
-    def _tidy(self, lane: Lane) -> None:
-        if not lane.is_empty:
-            self._plan(lane)
-        elif self._lanes.get(lane.session_id) is lane:
-            del self._lanes[lane.session_id]
 
     def _release_callers(self, error: BaseException | None) -> None:
-        for lane in list(self._lanes.values()):
+        for lane in self._lanes:
             self._arrivals.release_callers(lane, error)
             if lane.is_empty:
-                self._schedule.cancel(lane)
-                del self._lanes[lane.session_id]
-
-    def _attempt(self, flight: Flight, session_id: UUID) -> tuple[UUID | None, Outcome]:
-        try:
-            return self._say(flight, session_id), Outcome(DONE)
-        except Exception as error:  # noqa: BLE001  (every error has its row in the table)
-            return None, judge(error)
-        except BaseException as error:  # noqa: BLE001  (every error has its row in the table)
-            return None, Outcome(RETRY, type(error).__name__, error)
-
-    def _say(self, flight: Flight, session_id: UUID) -> UUID:
-        if isinstance(flight.request, SessionRequest):
-            return self._wire.create_session(flight.request, flight.key)
-        self._wire.append_action(session_id, flight.request, flight.key)
-        return session_id
-
-    def _rename(self, ours: UUID, theirs: UUID) -> None:
-        self._names[ours] = theirs
-        while len(self._names) > MAX_NAMES:
-            self._names.popitem(last=False)
+                self._lanes.tidy(lane)
 
     # ---- the spool
+
+    def _load(self, job: Job, workers: Workers) -> None:
+        lane = job.lane
+        found = [] if self._journal is None else self._journal.load(job.parked)
+        if not self.is_served_by(workers):
+            return
+        with self.locked():
+            lane.is_flying = False
+            if self._lanes.get(lane.session_id) is lane:  # else it was given up in the meantime
+                before = lane.size
+                gone = lane.load(found)
+                self._account.bytes += lane.size - before + sum(record.size for record in gone)
+                if gone:
+                    self._lanes.drop(lane, gone, "spool_lost")
+                self._lanes.tidy(lane)
+            self._changed.notify_all()
 
     def _settle_entries(self) -> None:
         if self._account.ended and self._journal is not None:
@@ -388,15 +348,40 @@ class BackgroundDelivery:
             self._journal.settle(entries)
 
     def _adopt(self) -> None:
-        """Take over what dead processes left, at the start and once a minute."""
-        now = time.monotonic()
-        if self._journal is None or now < self._adopts_at:
+        """Take over some of what dead processes left, while there is room; more of it after the next flight."""
+        if self._journal is None:
             return
-        self._adopts_at = now + ADOPT_INTERVAL
-        with guard("adopting what a dead process left"):
-            for session_id, record in self._journal.adopt():
-                with self.locked():
-                    self._admit(session_id, record)
+        now = time.monotonic()
+        with self.locked():
+            if self._is_adopting or self._is_closed or now < self._adopts_at or self._is_half_full(0):
+                return
+            self._is_adopting = True
+        found: list[tuple[UUID, Record | Note]] = []
+        try:
+            with guard("adopting what a dead process left"):
+                found = self._journal.adopt(ADOPT_BYTES)
+                while not found and self._journal.has_waiting:
+                    found = self._journal.adopt(ADOPT_BYTES)
+            with self.locked():
+                if not self._is_closed:  # else it waits on disk for the next process
+                    for session_id, each in found:  # all at once: a note comes behind the records that it is about
+                        self._take_in(session_id, each)
+        finally:
+            self._adopts_at = now if self._journal.has_waiting else now + ADOPT_INTERVAL
+            self._is_adopting = False
+
+    def _take_in(self, session_id: UUID, adopted: Record | Note) -> None:
+        if isinstance(adopted, Record):
+            self._admit(session_id, adopted)
+            return
+        lane = self._lanes.get(session_id)
+        head = None if lane is None or lane.flight is not None or not lane.records else lane.records[0]
+        if lane is None or head is None or head.key != adopted.first:
+            self._account.ended.append(adopted.entry)
+            return
+        if head.note is not None:
+            self._account.ended.append(head.note)
+        lane.note, head.note = adopted, adopted.entry
 
     # ---- flush and the end
 
@@ -434,14 +419,12 @@ class BackgroundDelivery:
 
     @contextmanager
     def _hurry(self) -> Iterator[None]:
-        self._hurries += 1
-        for lane in list(self._lanes.values()):
-            if not lane.is_flying:
-                self._plan(lane)
+        self._lanes.hurries += 1
+        self._lanes.plan_all()
         try:
             yield
         finally:
-            self._hurries -= 1
+            self._lanes.hurries -= 1
 
     def _wait_until(self, is_met: Callable[[], bool], timeout: float | None) -> bool:
         ends = float("inf") if timeout is None else time.monotonic() + timeout
@@ -470,28 +453,30 @@ class BackgroundDelivery:
             self._settle_entries()
 
     def _abandon(self) -> None:
+        """Count what is left as lost, but for what stands in the spool: the next process sends that."""
         with self.locked():
-            for lane in list(self._lanes.values()):
-                if lane.flight is not None:
-                    self._account.return_(lane.flight.records)
-                    lane.push_back(lane.flight.records)
-                    lane.flight = None
-                self._give_up(lane)
-                self._schedule.cancel(lane)
+            left = [(lane, self._take_back(lane)) for lane in self._lanes]
             self._lanes.clear()
             self._workers.wake()
-        self._report()
-
-    def _give_up(self, lane: Lane) -> None:
-        """Count what is left of a lane as lost, but for what stands in the spool: the next process sends that."""
-        records = lane.take_all()
         if self._journal is not None:
-            kept = [record for record in records if self._journal.keep(lane.session_id, record)]
-            records = tuple(record for record in records if record.entry is None)
-            if kept:
-                warn("Recorded sessions or actions wait in the spool for the next process")
-        if records:
-            self._drop(lane, records, "shutdown")
+            for lane, records in left:
+                for record in records:
+                    self._journal.keep(lane.session_id, record)
+        with self.locked():
+            for lane, records in left:
+                lost_ones = tuple(record for record in records if record.entry is None)
+                if lost_ones:
+                    self._lanes.drop(lane, lost_ones, "shutdown")
+        if any(record.entry is not None for _, records in left for record in records):
+            warn("Recorded sessions or actions wait in the spool for the next process")
+        self._losses.tell()
+
+    def _take_back(self, lane: Lane) -> tuple[Record, ...]:
+        if lane.flight is not None:
+            self._account.return_(lane.flight.records)
+            lane.push_back(lane.flight.records)
+            lane.flight = None
+        return lane.take_all()
 
     def end(self) -> None:
         """Do what the end of the process asks for: as `close`, but what is recorded afterwards is sent at once.
@@ -520,13 +505,16 @@ class BackgroundDelivery:
         """Account for every record; the counts are of one moment."""
         _fork.check()
         with self.locked():
-            return {
+            stats = {
                 **self._account.snapshot(),
                 "lanes": len(self._lanes),
                 "workers": self._workers.count,
                 "gate": self._gate.state,
-                **({} if self._journal is None else {"spool": self._journal.stats()}),
             }
+            if self._journal is not None:
+                stats["spool"] = self._journal.stats()
+                stats["spool"]["waiting"] += self._is_adopting
+            return stats
 
 
 def _in_event_loop() -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
@@ -11,6 +12,10 @@ from ._record import OVERHEAD, Record
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from ._record import Note
+
+Request = Union[SessionRequest, SessionActionRequest]
 
 MAX_ACTIONS = 256  # that travel with a create request
 MAX_BYTES = 512 * 1024
@@ -20,8 +25,9 @@ class Flight(NamedTuple):
     """A request on its way. It stays what it is, with its key, until there is a definite answer."""
 
     records: tuple[Record, ...]
-    request: SessionRequest | SessionActionRequest
+    request: Request
     key: str
+    was_sent: bool = False  # by a dead process, perhaps
 
     @property
     def creates(self) -> bool:
@@ -41,10 +47,13 @@ class Lane:
         was_sent: Whether an attempt without an answer may have reached the server.
         max_actions: How many actions a create request may take along; less after the server refused more.
         was_recreated: Whether the session was created anew because the server did not know it.
+        note: What a dead process's request was that took along the session at the front.
         dropped: How many records were lost here since the last one that was sent.
         due: When the lane is to be looked at, monotonic; None while it is not planned.
         place: Its place in the schedule; 0 while it is not planned.
         not_before: When it may be looked at at the earliest, after a failure.
+        parked: How many records are on disk alone.
+        size: The bytes of what waits.
     """
 
     __slots__ = (
@@ -55,6 +64,8 @@ class Lane:
         "is_flying",
         "max_actions",
         "not_before",
+        "note",
+        "parked",
         "place",
         "records",
         "session_id",
@@ -77,6 +88,8 @@ class Lane:
         self.place = 0
         self.not_before = 0.0
         self.size = 0
+        self.parked = 0
+        self.note: Note | None = None
 
     @property
     def lingers(self) -> bool:
@@ -94,6 +107,7 @@ class Lane:
         """Put a record at the end."""
         self.records.append(record)
         self.size += record.size
+        self.parked += record.parked > 0
 
     def push_back(self, records: tuple[Record, ...]) -> None:
         """Put records that were taken off back to the front."""
@@ -104,7 +118,7 @@ class Lane:
         """Take everything that waits."""
         records = tuple(self.records)
         self.records.clear()
-        self.size = 0
+        self.size = self.parked = 0
         return records
 
     def take_callers(self) -> tuple[Record, ...]:
@@ -115,11 +129,41 @@ class Lane:
             self.size -= sum(record.size for record in callers)
         return callers
 
+    def to_load(self) -> list[Record]:
+        """List what has to come back from disk before the next request can be made."""
+        if not self.parked or self.flight is not None:
+            return []
+        found: list[Record] = []
+        size = 0
+        is_alone = not isinstance(self.records[0].request, SessionRequest)
+        for place, record in enumerate(islice(self.records, 1 if is_alone else 1 + self.max_actions)):
+            size += record.parked or record.size
+            if place and size > MAX_BYTES:
+                break
+            if record.parked:
+                found.append(record)
+        return found
+
+    def load(self, found: list[tuple[Record, Request | None]]) -> tuple[Record, ...]:
+        """Take what came back from disk, and give those that did not: they are no longer in the lane."""
+        gone: dict[Record, None] = {}
+        for record, request in found:
+            self.size -= record.size
+            self.parked -= 1
+            if request is None:
+                gone[record] = None
+            else:
+                record.unpark(request)
+                self.size += record.size
+        if gone:
+            self.records = deque(record for record in self.records if record not in gone)
+        return tuple(gone)
+
     def take_off(self, key: str) -> Flight:
         """Give the request to send now: the one under repetition, or a new one from the front."""
         if self.flight is None:
             self.flight = self._next(key)
-            self.attempts, self.was_sent = 0, False
+            self.attempts, self.was_sent = 0, self.flight.was_sent
         return self.flight
 
     def land(self) -> None:
@@ -129,12 +173,13 @@ class Lane:
         self.not_before = 0.0
 
     def _next(self, key: str) -> Flight:
+        note = self._matching_note()
         first = self._pop()
         if not isinstance(first.request, SessionRequest):
             self._mark(first.request)
-            return Flight((first,), first.request, first.key or key)
+            return Flight((first,), first.request, first.key or key, first.was_adopted)
         taken, size = [first], first.size
-        while self._may_come_along(len(taken) - 1, size):
+        while len(taken) <= note.actions if note else self._may_come_along(len(taken) - 1, size):
             taken.append(self._pop())
             size += taken[-1].size
         actions = [record.request for record in taken[1:] if isinstance(record.request, SessionActionRequest)]
@@ -143,7 +188,15 @@ class Lane:
             self._mark(actions[0])
             own = request.actions if isinstance(request.actions, list) else []
             request = _with_actions(request, [*own, *actions])
-        return Flight(tuple(taken), request, key)
+        return Flight(tuple(taken), request, note.key if note else key, note is not None)
+
+    def _matching_note(self) -> Note | None:
+        """Give the note if what it tells of is still what stands at the front."""
+        note, self.note = self.note, None
+        if note is None or len(self.records) <= note.actions:
+            return None
+        is_same = (note.first, note.last) == (self.records[0].key, self.records[note.actions].key)
+        return note if is_same and not self.to_load() else None
 
     def _may_come_along(self, count: int, size: int) -> bool:
         if count >= self.max_actions or not self.records:

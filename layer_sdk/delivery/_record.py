@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Iterable
+from typing import TYPE_CHECKING, Any, Iterable, NamedTuple
+
+from layer_sdk._plain import weigh
+from layer_sdk.schemas import SessionActionRequest
 
 if TYPE_CHECKING:
-    from layer_sdk.schemas import SessionActionRequest, SessionRequest
+    from layer_sdk.schemas import SessionRequest
 
-OVERHEAD = 400  # bytes that a record costs beside its contents: the objects around it
+OVERHEAD = 450  # bytes of memory that a record takes beside its contents: the objects around it
+LANE = 950  # and what the lane takes that a new session begins
 
 
 class Waiter:
@@ -37,16 +41,31 @@ class Record:
 
     Attributes:
         request: What is to be sent; nobody but the engine changes it any more.
-        size: Its weight in bytes.
+        size: The bytes of memory that it takes.
         waiter: Who waits for its end, if somebody does.
         counts: 1, or 0 for what the engine adds by itself and nobody accepted.
         sequence: Its place in the order of acceptance, from 1.
         was_cut: Whether its long texts were shortened for a server that found it too large.
         entry: Its number in the spool, if it stands there.
         key: The Idempotency-Key of an append of it, if it has to outlive the process.
+        note: In the spool, what the request was that took the session along; see `Note`.
+        was_adopted: Whether a dead process had it, which may have sent it.
+        parked: The bytes that it takes when it is in memory, while it is on disk alone; else 0.
     """
 
-    __slots__ = ("counts", "entry", "key", "request", "sequence", "size", "waiter", "was_cut")
+    __slots__ = (
+        "counts",
+        "entry",
+        "key",
+        "note",
+        "parked",
+        "request",
+        "sequence",
+        "size",
+        "waiter",
+        "was_adopted",
+        "was_cut",
+    )
 
     def __init__(
         self,
@@ -56,13 +75,47 @@ class Record:
         counts: int = 1,
     ) -> None:
         self.request = request
-        self.size = weight_of(request) + OVERHEAD if counts else 0
+        self.size = weigh_record(request) if counts else 0
         self.waiter = waiter
         self.counts = counts
         self.sequence = 0
         self.was_cut = False
         self.entry: Any = None
         self.key: str | None = None
+        self.note: Any = None
+        self.was_adopted = False
+        self.parked = 0
+
+    def park(self) -> None:
+        """Leave memory: the spool has it."""
+        self.parked, self.size = self.size, OVERHEAD
+        self.request = _PARKED
+
+    def unpark(self, request: SessionRequest | SessionActionRequest) -> None:
+        """Come back into memory."""
+        self.request = request
+        self.parked, self.size = 0, weigh_record(request)
+
+
+_PARKED: Any = None
+
+
+class Note(NamedTuple):
+    """What a request was that created a session, kept in the spool: sent again by another process it is the same.
+
+    Attributes:
+        key: Its Idempotency-Key.
+        first: The key of the session's record.
+        last: The key of the last action's record that it took along.
+        actions: How many those were.
+        entry: The note's own number in the spool.
+    """
+
+    key: str
+    first: str
+    last: str
+    actions: int
+    entry: Any = None
 
 
 Records = Iterable[Record]
@@ -75,32 +128,25 @@ def tell_waiters(records: Records, value: Any = None, error: BaseException | Non
             record.waiter.end(value, error)
 
 
-def weight(value: Any) -> int:
-    """Estimate the bytes of a JSON value on the wire: near enough to keep a budget, and cheap."""
-    kind = type(value)
-    if kind is str:
-        return len(value) if value.isascii() else 3 * len(value)
-    if kind is dict:
-        return 4 * len(value) + sum([len(name) + weight(item) for name, item in value.items()])
-    if kind is list:
-        return 2 * len(value) + sum(map(weight, value))
-    return 8
+def weigh_record(request: SessionRequest | SessionActionRequest) -> int:
+    """Give the bytes of memory that a record of a request takes."""
+    return weigh_request(request) + (OVERHEAD if isinstance(request, SessionActionRequest) else OVERHEAD + LANE)
 
 
-def weight_of(request: Any) -> int:
-    """Estimate the bytes of a request of the contract, or of a part of one."""
+def weigh_request(request: Any) -> int:
+    """Give the bytes of memory that the contents of a request of the contract take, or of a part of one."""
     total = 0
     for field in _WEIGHTY:
         part = getattr(request, field, None)
         if not part:  # absent, None, empty or Unset
             continue
         if type(part) is dict or type(part) is str:
-            total += weight(part)
+            total += weigh(part)
         elif type(part) is list:
-            total += sum(map(weight_of, part))
+            total += sum([weigh_request(each) for each in part])
         else:
-            total += weight_of(part)
+            total += weigh_request(part)
     return total
 
 
-_WEIGHTY = ("attributes", "data", "actions", "scanners", "error", "message", "details")
+_WEIGHTY = ("data", "attributes", "error", "scanners", "actions", "message", "details")

@@ -2,7 +2,7 @@
 
 A segment is `HEADER`, then entries, each written at once: `length u32 | crc32 u32 | type u8 | number u64 | payload`,
 little endian. The length is that of the payload, and the checksum covers all that follows it. An acknowledgement is an
-entry, too: its payload lists the numbers, u64 each, of records that are done.
+entry, too: its payload lists the numbers, u64 each, of records and notes that are done. A note is about records.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ except ImportError:  # Windows: the package is there, the spool is not
     fcntl = None  # type: ignore[assignment]
 
 HEADER = b"LAYERSP\x01"  # the magic and the version
-RECORD, ACKNOWLEDGEMENT = 1, 2
+RECORD, ACKNOWLEDGEMENT, NOTE = 1, 2, 3
+KINDS = (RECORD, ACKNOWLEDGEMENT, NOTE)
 MAX_PAYLOAD = 64 * 1024 * 1024
 TRIES = 10
 YOUNG = 60.0  # seconds in which an empty file is left to whoever is about to lock it
 DESCRIPTORS = Path("/proc/self/fd")
-NAME = re.compile(r"(\d+)-(\d+)-[0-9a-f]+\.seg")  # milliseconds since 1970, process, chance
+NAME = re.compile(r"(\d+)-((\d+)-[0-9a-f]+)\.seg")  # milliseconds since 1970, owner: process and chance
 SCOPE = re.compile(r"[0-9a-f]{32}")
 
 _FRAME = struct.Struct("<IIBQ")
@@ -50,24 +51,32 @@ def frame(kind: int, number: int, payload: bytes) -> bytes:
     return _FRAME.pack(len(payload), checksum, kind, number) + payload
 
 
-def unsettled(data: bytes) -> tuple[dict[int, bytes], int]:
+class Found(NamedTuple):
+    """A record in a segment: where its entry begins, and what it holds."""
+
+    offset: int
+    payload: bytes
+    kind: int = RECORD
+
+
+def unsettled(data: bytes) -> tuple[dict[int, Found], int]:
     """Read a segment up to the first damage.
 
     Returns:
-        The records that nobody acknowledged, by number and in order, and where the intact part ends: 0 if it does
-        not begin.
+        The records and notes that nobody acknowledged, by number and in order, and where the intact part ends: 0 if
+        it does not begin.
     """
-    records: dict[int, bytes] = {}
+    records: dict[int, Found] = {}
     if not data.startswith(HEADER):
         return records, 0
     end = len(HEADER)
     for kind, number, payload in _entries(data, end):
-        end += FRAME + len(payload)
-        if kind == RECORD:
-            records[number] = payload
+        if kind != ACKNOWLEDGEMENT:
+            records[number] = Found(end, payload, kind)
         else:
             for done in struct.unpack_from(f"<{len(payload) // 8}Q", payload):
                 records.pop(done, None)
+        end += FRAME + len(payload)
     return records, end
 
 
@@ -75,7 +84,7 @@ def _entries(data: bytes, position: int) -> Iterator[tuple[int, int, bytes]]:
     while position + FRAME <= len(data):
         length, checksum, kind, number = _FRAME.unpack_from(data, position)
         position += FRAME
-        if length > min(MAX_PAYLOAD, len(data) - position) or kind not in (RECORD, ACKNOWLEDGEMENT):
+        if length > min(MAX_PAYLOAD, len(data) - position) or kind not in KINDS:
             return
         payload = data[position : position + length]
         if crc32(payload, crc32(_CHECKED.pack(kind, number))) != checksum:
@@ -110,7 +119,7 @@ class Segment:
     Attributes:
         name: Its name in the folder.
         size: Its bytes on disk.
-        pending: How many of its records are not settled.
+        pending: How many of its records and notes are not settled.
     """
 
     __slots__ = ("_descriptor", "name", "pending", "size")
@@ -176,7 +185,16 @@ class Segment:
         """Wait until the disk has it."""
         getattr(os, "fdatasync", os.fsync)(self._descriptor)
 
-    def recover(self) -> tuple[dict[int, bytes], int]:
+    def read(self, offset: int, number: int) -> bytes | None:
+        """Read one record again; None where something else stands there."""
+        head = os.pread(self._descriptor, FRAME, offset)
+        if len(head) < FRAME:
+            return None
+        length = min(_FRAME.unpack(head)[0], MAX_PAYLOAD)
+        data = head + os.pread(self._descriptor, length, offset + FRAME)
+        return next((payload for _, found, payload in _entries(data, 0) if found == number), None)
+
+    def recover(self) -> tuple[dict[int, Found], int]:
         """Read what is not settled, cut what is damaged, and give both: the records and the number of bytes lost.
 
         Raises:
@@ -224,14 +242,24 @@ class Segment:
         return written
 
 
-def create(folder: int, after: int) -> tuple[int, Segment]:
-    """Make a segment whose name comes after those made before, and give its stamp, too."""
+def create(folder: int, after: int, owner: str) -> tuple[int, Segment]:
+    """Make a segment whose name comes after those that its owner made before, and give its stamp, too."""
     for _ in range(TRIES):
         after = max(after + 1, int(time.time() * 1000))
-        segment = Segment.create(folder, f"{after:013}-{os.getpid()}-{os.urandom(4).hex()}.seg")
+        segment = Segment.create(folder, f"{after:013}-{owner}.seg")
         if segment is not None:
             return after, segment
     raise BlockingIOError(errno.EAGAIN, "others lock every new file")
+
+
+def new_owner() -> str:
+    """Name an owner of segments: processes of several containers may have one number."""
+    return f"{os.getpid()}-{os.urandom(4).hex()}"
+
+
+def owner_of(name: str) -> str:
+    """Give the owner whose name a segment has."""
+    return name.split("-", 1)[1]
 
 
 def close_strays(path: Path) -> None:
@@ -285,7 +313,7 @@ def _peek(folder: int, name: str) -> tuple[int, int]:
     descriptor = _open(folder, name)
     try:
         data = _read(descriptor)
-        return len(unsettled(data)[0]), len(data)
+        return sum(found.kind == RECORD for found in unsettled(data)[0].values()), len(data)
     finally:
         os.close(descriptor)
 

@@ -23,13 +23,16 @@ from ._segment import (
     FRAME,
     HEADER,
     RECORD,
+    Found,
     Listed,
     Segment,
     SpoolError,
     close_strays,
     create,
     entries,
+    new_owner,
     open_scope,
+    owner_of,
     purge,
     sizes,
 )
@@ -52,6 +55,14 @@ class Adopted(NamedTuple):
 
     payload: bytes
     token: Token
+
+
+class Home(NamedTuple):
+    """Where a record or a note stands."""
+
+    segment: Segment
+    offset: int
+    kind: int
 
 
 class Spool:
@@ -103,21 +114,22 @@ class Spool:
             self._tell()
 
     def _start_over(self) -> None:
+        self._owner = new_owner()
         self._lock = threading.RLock()
         self._is_inside = False
         self._is_opening = False
         self._segments: dict[str, Segment] = {}
-        self._homes: dict[Entry, Segment] = {}
+        self._homes: dict[Entry, Home] = {}
         self._done: deque[Entry] = deque()
         self._current: Segment | None = None
-        self._held = self._others = self._other_segments = 0
+        self._held = self._others = self._other_segments = self._waiting = 0
         self._counts = {"written": 0, "settled": 0, "adopted": 0, "torn_tails": 0, "errors": 0}
         self._state, self._reason = "ok", ""
         self._retry_at = float("-inf")
         self._news: deque[tuple[Any, ...]] = deque()
 
-    def write(self, payload: bytes) -> int | None:
-        """Append a record.
+    def write(self, payload: bytes, kind: int = RECORD) -> int | None:
+        """Append a record, or a note about records.
 
         Returns:
             Its number, for `settle`; None where it cannot be written now.
@@ -125,7 +137,7 @@ class Spool:
         number = None
         try:
             with self._lock:
-                number = self._write(payload)
+                number = self._write(payload, kind)
         except Exception as error:  # noqa: BLE001  (the host comes first)
             swallow("writing to the spool", error)
         if self._news:
@@ -147,22 +159,48 @@ class Spool:
         """Forget adopted records that have found their end."""
         self.settle(tokens)
 
+    def read(self, entries: Iterable[Entry]) -> list[bytes | None]:
+        """Read records again that are not settled; None stands for one that cannot be read."""
+        found: list[bytes | None] = []
+        for entry in entries:
+            payload = None
+            try:
+                with self._lock:  # one at a time: a host's call that writes is not to wait for all of them
+                    home = self._homes[entry]
+                    payload = home.segment.read(home.offset, entry if isinstance(entry, int) else entry[1])
+            except (KeyError, OSError):
+                self._counts["errors"] += 1
+            found.append(payload)
+        return found
+
     def adopt(self, max_bytes: int | None = None) -> list[Adopted]:
         """Take over what dead processes left, the oldest first. It is ours alone until it is released, or we die.
+
+        What one process left goes to one adopter in its order: where the first of its segments is somebody's, the
+        later ones are left to them.
 
         Args:
             max_bytes: Take no further segment once so much is taken; the rest is for the next call, or for others.
         """
         adopted: list[Adopted] = []
-        taken = 0
+        taken = waiting = 0
+        barred: set[str] = set()
         try:
             names = self._left_behind()
             for name in names:
+                owner = owner_of(name)
+                if owner in barred:
+                    continue
                 if max_bytes is not None and taken >= max_bytes:
-                    break
+                    waiting += 1
+                    continue
                 found = self._adopt(name)
+                if found is None:
+                    barred.add(owner)
+                    continue
                 adopted += found
                 taken += sum(len(each.payload) for each in found)
+            self._waiting = waiting
             if names:
                 with self._lock:
                     self._measure()
@@ -185,6 +223,7 @@ class Spool:
     def stats(self) -> dict[str, Any]:
         """Account for it: bytes and segments are those of the scope, as far as known; the rest is of this process.
 
+        What waits are segments of dead processes that nobody has adopted yet, when the last look was taken.
         The state is `ok`, `full`, `broken` (the reason says why) or `closed`.
         """
         with self._lock:
@@ -193,6 +232,7 @@ class Spool:
                 "reason": self._reason,
                 "bytes": self._held + self._others,
                 "segments": len(self._segments) + self._other_segments,
+                "waiting": self._waiting,
                 **self._counts,
             }
 
@@ -212,13 +252,13 @@ class Spool:
             with suppress(OSError):
                 os.close(folder)
 
-    def _write(self, payload: bytes) -> int | None:
+    def _write(self, payload: bytes, kind: int) -> int | None:
         if self._is_inside:
             return None
         self._is_inside = True
         try:
             if self._accepts(len(payload)):
-                return self._append(payload)
+                return self._append(payload, kind)
         except OSError as error:
             self._fail(error)
         finally:
@@ -243,20 +283,20 @@ class Spool:
         needed = len(HEADER) + FRAME + size + ACKNOWLEDGEMENT_ROOM * (1 + len(self._homes))
         return self._held + self._others + needed <= self._max_bytes
 
-    def _append(self, payload: bytes) -> int:
+    def _append(self, payload: bytes, kind: int) -> int:
         segment = self._current
         if segment is None or segment.size >= self._segment_bytes:
             segment = self._begin()
         elif not segment.is_linked:
             raise FileNotFoundError(errno.ENOENT, "the folder or its files were deleted")
-        number = self._next
-        self._held += segment.append(RECORD, number, payload)
+        number, offset = self._next, segment.size
+        self._held += segment.append(kind, number, payload)
         if self._is_synced:
             segment.sync()
         self._next = number + 1
-        self._homes[number] = segment
+        self._homes[number] = Home(segment, offset, kind)
         segment.pending += 1
-        self._counts["written"] += 1
+        self._counts["written"] += kind == RECORD
         self._state, self._reason = "ok", ""
         return number
 
@@ -266,7 +306,7 @@ class Spool:
             self._reopen()
         self._measure()
         self._is_opening = True
-        self._stamp, segment = create(self._folder, self._stamp)
+        self._stamp, segment = create(self._folder, self._stamp, self._owner)
         self._hold(segment)
         self._is_opening = False
         self._current = segment
@@ -308,16 +348,16 @@ class Spool:
             groups: dict[Segment, list[int]] = {}
             while self._done:
                 entry = self._done.popleft()
-                segment = self._homes.pop(entry, None)
-                if segment is not None:
-                    groups.setdefault(segment, []).append(entry if isinstance(entry, int) else entry[1])
+                home = self._homes.pop(entry, None)
+                if home is not None:
+                    self._counts["settled"] += home.kind == RECORD
+                    groups.setdefault(home.segment, []).append(entry if isinstance(entry, int) else entry[1])
             return [segment for segment, numbers in groups.items() if self._mark(segment, numbers)]
         finally:
             self._is_inside = False
 
     def _mark(self, segment: Segment, numbers: list[int]) -> bool:
         segment.pending -= len(numbers)
-        self._counts["settled"] += len(numbers)
         before = segment.size
         try:
             if segment.pending:
@@ -359,7 +399,8 @@ class Spool:
                 return []
             return [name for name in sizes(self._folder) if name not in self._segments and name not in self._strange]
 
-    def _adopt(self, name: str) -> list[Adopted]:
+    def _adopt(self, name: str) -> list[Adopted] | None:
+        """Adopt one segment; None where somebody else has it."""
         segment = None
         try:
             with self._lock:
@@ -369,21 +410,22 @@ class Spool:
                     self._hold(segment)
                 self._is_opening = False
             if segment is None:
-                return []
+                return None
             records, lost = segment.recover()  # without the lock, as it reads megabytes
         except OSError as error:
             self._leave_alone(name, segment, error)
             return []
         if not self._take_in(segment, records, lost):
             return []
-        return [Adopted(payload, (name, number)) for number, payload in records.items()]
+        return [Adopted(found.payload, (name, number)) for number, found in records.items()]
 
-    def _take_in(self, segment: Segment, records: Iterable[int], lost: int) -> bool:
+    def _take_in(self, segment: Segment, records: dict[int, Found], lost: int) -> bool:
         with self._lock:
             if segment.name not in self._segments:
                 return False  # closed in the meantime
-            self._homes.update(((segment.name, number), segment) for number in records)
-            self._counts["adopted"] += segment.pending
+            for number, found in records.items():
+                self._homes[segment.name, number] = Home(segment, found.offset, found.kind)
+                self._counts["adopted"] += found.kind == RECORD
             self._counts["torn_tails"] += lost > 0
         if lost:
             self._news.append(("The end of a spool segment was damaged: %d bytes were cut", lost))

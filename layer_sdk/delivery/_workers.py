@@ -93,7 +93,7 @@ class Workers:
             self._flying += 1
             self._ask_for_spare()
         try:
-            self._engine.fly(*job)
+            self._engine.fly(job)
         finally:
             with self._engine.locked():
                 self._flying -= 1
@@ -142,7 +142,7 @@ class Workers:
                 due = self._engine.next_due()
                 job = self._engine.take() if due is not None and due <= time.monotonic() else None
             if job is not None:
-                self._engine.fly(*job)
+                self._engine.fly(job)
             elif due is None:
                 return
             else:

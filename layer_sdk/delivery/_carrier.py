@@ -1,0 +1,56 @@
+"""Takes a flight to the server once, and judges what comes of it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from layer_sdk.schemas import SessionRequest
+
+from ._outcome import DONE, RETRY, Outcome, judge
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from layer_sdk._wire import Wire
+
+    from ._lane import Flight
+
+MAX_NAMES = 100_000  # sessions that the server knows by another id than ours, remembered
+
+
+class Carrier:
+    """Sends, and knows the ids that the server has given to sessions of ours.
+
+    Args:
+        wire: Says it to Layer, with no retries of its own: the schedule is the engine's.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._names: OrderedDict[UUID, UUID] = OrderedDict()
+
+    def name_of(self, session_id: UUID) -> UUID:
+        """Give the id that the server knows a session by."""
+        return self._names.get(session_id, session_id)
+
+    def rename(self, ours: UUID, theirs: UUID) -> None:
+        """Remember the server's word. Call with the engine's lock held."""
+        self._names[ours] = theirs
+        while len(self._names) > MAX_NAMES:
+            self._names.popitem(last=False)
+
+    def carry(self, session_id: UUID, flight: Flight) -> tuple[UUID | None, Outcome]:
+        """Send a flight of a session; the id that the server answered with, if any, and what the answer means."""
+        try:
+            return self._say(session_id, flight), Outcome(DONE)
+        except Exception as error:  # noqa: BLE001  (every error has its row in the table)
+            return None, judge(error)
+        except BaseException as error:  # noqa: BLE001  (every error has its row in the table)
+            return None, Outcome(RETRY, type(error).__name__, error)
+
+    def _say(self, session_id: UUID, flight: Flight) -> UUID | None:
+        if isinstance(flight.request, SessionRequest):
+            return self._wire.create_session(flight.request, flight.key)
+        self._wire.append_action(self.name_of(session_id), flight.request, flight.key)
+        return None

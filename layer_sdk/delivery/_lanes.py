@@ -1,0 +1,122 @@
+"""All lanes, when each is to be looked at, and which gives way when memory is used up."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Callable, Iterator
+
+from ._arrivals import lost
+from ._lane import Lane
+from ._record import tell_waiters
+from ._schedule import Schedule
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from ._account import Account
+    from ._record import Record
+
+OnLoss = Callable[[Lane, int, str], None]
+
+
+class Lanes:
+    """The lanes that are not empty, by session, the oldest first. Not thread-safe: the engine locks.
+
+    Args:
+        account: Counts.
+        linger: Seconds that a new session waits for company.
+        on_due: Told when somebody has to look, a monotonic time.
+        on_loss: Told of each loss: lane, count, reason.
+
+    Attributes:
+        hurries: How many there are who cannot wait for company to come.
+    """
+
+    def __init__(self, account: Account, linger: float, on_due: Callable[[float], None], on_loss: OnLoss) -> None:
+        self._account = account
+        self._linger = linger
+        self._on_due = on_due
+        self._on_loss = on_loss
+        self._lanes: OrderedDict[UUID, Lane] = OrderedDict()
+        self._schedule = Schedule()
+        self.hurries = 0
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def __contains__(self, session_id: UUID) -> bool:
+        return session_id in self._lanes
+
+    def __iter__(self) -> Iterator[Lane]:
+        """Go through the lanes of this moment."""
+        return iter(list(self._lanes.values()))
+
+    def get(self, session_id: UUID) -> Lane | None:
+        """Give the lane of a session, if something waits in it or is under way."""
+        return self._lanes.get(session_id)
+
+    def push(self, session_id: UUID, record: Record) -> None:
+        """Put a record at the end of its session's lane."""
+        lane = self._lanes.get(session_id)
+        if lane is None:
+            lane = self._lanes[session_id] = Lane(session_id)
+        lane.push(record)
+        if not lane.is_flying:
+            self.plan(lane)
+
+    def plan(self, lane: Lane) -> None:
+        """See to it that a lane is looked at when it is time."""
+        now = time.monotonic()
+        due = max(now, lane.not_before)
+        if not self.hurries and lane.lingers:
+            if lane.due is not None:
+                return  # it lingers already
+            due = max(due, now + self._linger)
+        elif lane.due is not None and lane.due <= due:
+            return
+        self._schedule.plan(lane, due)
+        self._on_due(due)
+
+    def plan_all(self) -> None:
+        """Plan anew what lingers, for whoever cannot wait."""
+        for lane in self:
+            if not lane.is_flying:
+                self.plan(lane)
+
+    def first_due(self) -> float | None:
+        """Tell when the first lane is due; None when there is none."""
+        return self._schedule.first()
+
+    def pop(self) -> Lane:
+        """Take the first lane off the schedule. Call after `first_due` gave a time."""
+        return self._schedule.pop()
+
+    def tidy(self, lane: Lane) -> None:
+        """Plan a lane that has come to rest, or forget it when it is empty."""
+        if not lane.is_empty:
+            self.plan(lane)
+        elif self._lanes.get(lane.session_id) is lane:
+            self._schedule.cancel(lane)
+            del self._lanes[lane.session_id]
+
+    def clear(self) -> None:
+        """Forget all."""
+        for lane in self._lanes.values():
+            self._schedule.cancel(lane)
+        self._lanes.clear()
+
+    def drop(self, lane: Lane, records: tuple[Record, ...], reason: str) -> None:
+        """Count records as lost that wait, or that were to wait, in a lane."""
+        count = self._account.drop(records, reason)
+        tell_waiters(records, error=lost(reason))
+        self._on_loss(lane, count, reason)
+
+    def drop_oldest(self) -> bool:
+        """Drop all that waits in the lane that is oldest, rather than a record out of the middle of several."""
+        for lane in self._lanes.values():
+            if lane.records and lane.flight is None and not lane.is_flying:
+                self.drop(lane, lane.take_all(), "overflow")
+                self.tidy(lane)
+                return True
+        return False

@@ -1,0 +1,58 @@
+"""Who is told of what is lost: the log, once a minute, and the host's callback, each time."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Callable, Tuple
+
+from layer_sdk._log import guard, warn
+
+OnDrop = Callable[[str, str, int], object]
+Loss = Tuple[str, str, int]  # reason, session id, how many records
+
+
+class Losses:
+    """Collects losses under the engine's lock, and tells of them without it: the host's log handlers have locks, too.
+
+    Args:
+        on_drop: The host's callback: reason, session id, count.
+    """
+
+    def __init__(self, on_drop: OnDrop | None) -> None:
+        self._on_drop = on_drop
+        self._untold: list[Loss] = []
+        self._teller: int | None = None
+
+    def note(self, reason: str, session_id: object, count: int) -> None:
+        """Remember to tell of a loss."""
+        self._untold.append((reason, str(session_id), count))
+
+    def tell(self) -> None:
+        """Tell of what was not told yet. Call with no lock held."""
+        if not self._untold or self._teller == threading.get_ident():
+            return  # the latter: a callback whose own records are lost. To tell it of them would never end.
+        untold, self._untold = self._untold, []
+        outer, self._teller = self._teller, threading.get_ident()
+        try:
+            _log(untold)
+            self._call(untold)
+        finally:
+            self._teller = outer
+
+    def _call(self, losses: list[Loss]) -> None:
+        if self._on_drop is not None:
+            for loss in losses:
+                with guard("calling on_drop"):
+                    self._on_drop(*loss)
+
+
+def _log(losses: list[Loss]) -> None:
+    totals: Counter[str] = Counter()
+    for reason, _, count in losses:
+        totals[reason] += count
+    for reason, count in totals.items():
+        if reason == "shutdown":  # a line of its own: there is nobody left to ask for the counts
+            warn("%d recorded sessions or actions could not be sent in time before the end", count)
+        else:
+            warn("Recorded sessions or actions were lost (%s); layer.stats() has the counts", reason)
