@@ -87,6 +87,10 @@ class Drafts:
             scanners=UNSET if scanners is None else self._scanners(scanners, f"{where}scanners"),
         )
 
+    def like(self, action: Any, where: str = "action") -> SessionActionRequest:
+        """Build the same action again: from a `SessionActionRequest`, or from a dict of its fields."""
+        return self.action(**_fields(action, where), where=f"{where}.")
+
     def _moment(self, value: Moment | None, where: str) -> datetime.datetime | None:
         if value is None:
             return None
@@ -125,11 +129,7 @@ class Drafts:
         return {name: _text(value) for name, value in copied.items() if value is not None}
 
     def _actions(self, actions: Iterable[Any]) -> list[SessionActionRequest]:
-        drafts = []
-        for index, action in enumerate(self._list(actions, "actions")):
-            where = f"actions[{index}]"
-            drafts.append(self.action(**_fields(action, where), where=f"{where}."))
-        return drafts
+        return [self.like(action, f"actions[{index}]") for index, action in enumerate(self._list(actions, "actions"))]
 
     def _error(self, error: Any, where: str) -> SessionActionError:
         if isinstance(error, BaseException):

@@ -17,6 +17,7 @@ from requests import exceptions as failed
 from urllib3 import exceptions as urllib3_failed
 
 from . import _fork, _pools
+from ._retry import once
 from ._suppression import suppressed
 from .auth import AuthProvider
 from .exceptions import LayerAuthError, LayerSDKException
@@ -97,10 +98,12 @@ class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     Args:
         session: The session to send with. It is used from many threads at once.
+        is_retried: Whether the session's adapters may retry; else each request is sent once.
     """
 
-    def __init__(self, session: requests.Session) -> None:
+    def __init__(self, session: requests.Session, *, is_retried: bool = True) -> None:
         self._session = session
+        self._is_retried = is_retried
         _fork.watch(self)
 
     def after_fork(self) -> None:
@@ -130,7 +133,8 @@ class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def _send(self, request: httpx.Request, body: bytes) -> requests.Response:
         timeout = request.extensions.get("timeout", {})
         keeps_own = "authorization" in request.headers and self._session.auth is None
-        return self._session.request(
+        session = self._session if self._is_retried else once(self._session)
+        return session.request(
             request.method,
             str(request.url),
             headers=_headers(request),

@@ -65,7 +65,8 @@ def assemble(settings: Settings, environ: Mapping[str, str]) -> Parts:
     if settings.delivery == "background":
         sender = session if settings.http_session is not None else single_try_session()
         sessions = (session, sender)
-        sending = _wire.Wire(_wire.raw_client(settings.base_url, sender, settings.http_timeout, auth))
+        api = _wire.raw_client(settings.base_url, sender, settings.http_timeout, auth, is_retried=False)
+        sending = _wire.Wire(api)
         sink = _background(settings, environ, sending, application_id, attributes)
     recorder = Recorder(sink, application_id, attributes, scrub)
     return Parts(settings, application_id, attributes, sessions, raw, raw_firewall, wire, scrub, sink, recorder)

@@ -1,11 +1,13 @@
-"""The `requests.Session` that the SDK uses when it is given none, and what it retries."""
+"""The `requests.Session` that the SDK uses when it is given none, what it retries, and sessions that do not retry."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import OrderedDict
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, MaxRetryError, NewConnectionError
 from urllib3.util.retry import Retry
 
@@ -15,6 +17,8 @@ BACKOFF_FACTOR = 0.5
 MAX_RETRY_AFTER = 10.0
 POOL_CONNECTIONS = 3
 POOL_SIZE = 10
+
+T = TypeVar("T")
 
 
 class RetryPolicy(Retry):
@@ -60,8 +64,52 @@ def single_try_session() -> requests.Session:
     return _session(0)
 
 
+def once(session: requests.Session) -> requests.Session:
+    """Give a session as it is at this moment, but for retries of its adapters: connections, cookies, hooks are shared.
+
+    Background delivery repeats requests itself. A second layer of retries below it would multiply them, and sleep where
+    nothing could end it.
+    """
+    if not any(_retries(adapter) for adapter in session.adapters.values()):
+        return session
+    twin = _twin(session)
+    twin.adapters = OrderedDict((prefix, _once(adapter)) for prefix, adapter in session.adapters.items())
+    return twin
+
+
+def _retries(adapter: BaseAdapter) -> bool:
+    """Tell whether an adapter repeats requests: a total of None is no limit, of False and 0 no repetition."""
+    return isinstance(adapter, HTTPAdapter) and getattr(adapter.max_retries, "total", 0) not in (0, False)
+
+
+def _once(adapter: BaseAdapter) -> Any:
+    if not _retries(adapter):
+        return adapter
+    twin: Any = _twin(adapter)
+    twin.max_retries = _policy(0)
+    return twin
+
+
+def _twin(thing: T) -> T:
+    """Copy an object as it is; requests' own way of copying makes connections anew."""
+    twin = object.__new__(type(thing))
+    vars(twin).update(vars(thing))
+    return twin
+
+
 def _session(total: int) -> requests.Session:
-    policy = RetryPolicy(
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        adapter = HTTPAdapter(
+            max_retries=_policy(total), pool_connections=POOL_CONNECTIONS, pool_maxsize=POOL_SIZE, pool_block=False
+        )
+        session.mount(scheme, adapter)
+    return session
+
+
+@lru_cache(maxsize=None)
+def _policy(total: int) -> RetryPolicy:
+    return RetryPolicy(
         total=total,
         read=False,
         status_forcelist=STATUSES if total else (),
@@ -71,10 +119,3 @@ def _session(total: int) -> requests.Session:
         raise_on_status=False,
         respect_retry_after_header=True,
     )
-    session = requests.Session()
-    for scheme in ("https://", "http://"):
-        adapter = HTTPAdapter(
-            max_retries=policy, pool_connections=POOL_CONNECTIONS, pool_maxsize=POOL_SIZE, pool_block=False
-        )
-        session.mount(scheme, adapter)
-    return session

@@ -6,7 +6,8 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from .exceptions import LayerRequestPreparationError
+from ._drafts import LENIENT
+from .exceptions import LayerRequestPreparationError, LayerSchemaValidationError
 from .schemas import SessionActionError, SessionActionRequest
 
 if TYPE_CHECKING:
@@ -71,9 +72,10 @@ class Scrubber:
             raise DiscardedError("before_send_failed") from error
         if kept is None:
             raise DiscardedError("before_send")
-        if not isinstance(kept, SessionActionRequest):
-            raise DiscardedError("before_send_failed") from TypeError(f"before_send gave a {type(kept).__name__}")
-        return kept
+        try:
+            return LENIENT.like(kept)  # a copy: what the host goes on to do to its own is not to be sent
+        except LayerSchemaValidationError as error:
+            raise DiscardedError("before_send_failed") from error
 
     def _bare(self, action: SessionActionRequest) -> SessionActionRequest:
         return SessionActionRequest(

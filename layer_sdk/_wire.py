@@ -51,7 +51,9 @@ MESSAGE_FIELDS = ("detail", "message", "error_description", "error", "title")
 MESSAGE_LENGTH = 300
 
 
-def raw_client(base_url: str, session: Any, timeout: float, auth: httpx.Auth | None = None) -> Client:
+def raw_client(
+    base_url: str, session: Any, timeout: float, auth: httpx.Auth | None = None, *, is_retried: bool = True
+) -> Client:
     """Make a generated client that sends over a `requests.Session`.
 
     Args:
@@ -59,12 +61,14 @@ def raw_client(base_url: str, session: Any, timeout: float, auth: httpx.Auth | N
         session: The `requests.Session` to send with.
         timeout: Seconds to connect and to wait for an answer, each.
         auth: Puts credentials on each request.
+        is_retried: Whether the session's adapters may retry.
     """
+    transport = _http.RequestsTransport(session, is_retried=is_retried)
     return Client(
         base_url=base_url,
         headers=dict(HEADERS),
         timeout=httpx.Timeout(timeout),
-        httpx_args={"transport": _http.RequestsTransport(session), "auth": auth, "trust_env": False},
+        httpx_args={"transport": transport, "auth": auth, "trust_env": False},
     )
 
 

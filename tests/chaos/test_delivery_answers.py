@@ -7,6 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
+from requests.adapters import HTTPAdapter, Retry
 
 from chaos.recorded import MakeBackground, balance, numbers, record
 from layer_sdk import LayerHTTPError, LayerRequestError
@@ -56,6 +58,26 @@ def test_transient_status_is_sent_again_as_it_was(
     assert {} == fake_layer.changed_bodies()
     stats = mine.stats()
     assert (4, 4, {}, 0) == (stats["accepted"], stats["sent"], stats["dropped"], balance(stats))
+
+
+def test_retries_of_the_hosts_session_do_not_multiply_requests(
+    fake_layer: FakeLayer, background: MakeBackground
+) -> None:
+    """Of a session that retries, background delivery uses all but the retries; explicit calls use those, too."""
+    session = requests.Session()
+    policy = Retry(total=3, status_forcelist=[503], backoff_factor=0.5, allowed_methods=None, raise_on_status=False)
+    session.mount("http://", HTTPAdapter(max_retries=policy))
+    seen: list[int] = []
+    session.hooks["response"].append(lambda response, **_: seen.append(response.status_code))
+    fake_layer.switch(script={"create": [503, 503], "append": [503]})
+    mine = background(http_session=session)
+    (session_id,) = record(mine, 3)
+    assert mine.flush(20)
+    assert [503, 503, 201] == [asked.outcome for asked in fake_layer.requests()] == seen
+    assert (3, 2) == (mine.stats()["requests"], mine.stats()["retries"])
+    mine.append_action(session_id, kind="embeddings", data={"key": "3"})
+    assert [503, 202] == [asked.outcome for asked in fake_layer.requests()][3:]
+    assert [503, 503, 201, 202] == seen, "the adapter's own retry does not come to the hook"
 
 
 @pytest.mark.parametrize("wish", ["0", "soon", "1e12", "Wed, 21 Oct 2015 07:28:00 GMT"])
