@@ -88,7 +88,7 @@ class Record:
 
     def park(self) -> None:
         """Leave memory: the spool has it."""
-        self.parked, self.size = self.size, OVERHEAD
+        self.parked, self.size = self.size, _overhead(self.request)
         self.request = _PARKED
 
     def unpark(self, request: SessionRequest | SessionActionRequest) -> None:
@@ -130,7 +130,11 @@ def tell_waiters(records: Records, value: Any = None, error: BaseException | Non
 
 def weigh_record(request: SessionRequest | SessionActionRequest) -> int:
     """Give the bytes of memory that a record of a request takes."""
-    return weigh_request(request) + (OVERHEAD if isinstance(request, SessionActionRequest) else OVERHEAD + LANE)
+    return weigh_request(request) + _overhead(request)
+
+
+def _overhead(request: SessionRequest | SessionActionRequest) -> int:
+    return OVERHEAD if isinstance(request, SessionActionRequest) else OVERHEAD + LANE
 
 
 def weigh_request(request: Any) -> int:

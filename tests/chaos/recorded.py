@@ -29,3 +29,11 @@ def balance(stats: dict[str, Any]) -> int:
 
 def numbers(count: int) -> list[str]:
     return [str(number) for number in range(count)]
+
+
+def recover(mine: Layer) -> None:
+    """Wait until everything that dead processes left is taken over and sent."""
+    stats = mine.stats()
+    while stats["queued"] + stats["in_flight"] + stats["spool"]["waiting"]:
+        assert mine.flush(120)
+        stats = mine.stats()

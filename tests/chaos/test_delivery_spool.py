@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chaos.recorded import MakeBackground, balance, numbers, record
+from chaos.recorded import MakeBackground, balance, numbers, record, recover
 from layer_sdk import LayerInvalidConfigurationError
 from layer_sdk.cli import main
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from chaos.conftest import MakeHost
     from chaos.fake_layer import FakeLayer
-    from layer_sdk import Layer
 
 HOST = """
 import os, sys
@@ -81,14 +80,6 @@ def test_killed_process_loses_nothing_that_it_had_accepted(
     print(json.dumps({"kills": kills, "accepted": expected, "arrived": fake_layer.count()}))  # noqa: T201  (its figures)
     assert expected <= fake_layer.count() <= expected + kills  # one may have been written and not yet noted
     assert [] == fake_layer.order_violations()
-
-
-def recover(mine: Layer) -> None:
-    """Wait until everything that dead processes left is taken over and sent."""
-    stats = mine.stats()
-    while stats["queued"] + stats["in_flight"] + stats["spool"]["waiting"]:
-        assert mine.flush(120)
-        stats = mine.stats()
 
 
 def test_folder_that_cannot_be_used_is_an_error_of_init(background: MakeBackground, tmp_path: Path) -> None:
