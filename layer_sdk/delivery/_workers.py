@@ -88,6 +88,8 @@ class Workers:
     def _turn(self) -> bool:
         with self._engine.locked():
             if not self._engine.is_served_by(self) or not self._wait_for_work():
+                # Now, with the lock held since it was seen that there is nothing to do: what comes next starts another.
+                self._alive.discard(threading.current_thread())
                 return False
             job = self._engine.take()
             self._flying += 1
