@@ -133,12 +133,16 @@ class BackgroundDelivery:
         if self._gate.state != OPEN:
             raise lost(f"{self._gate.state}: what the session recorded before waits as well")
         waiter = Waiter()
-        self._callers += 1
+        with self.locked():
+            self._callers += 1
         try:
             self._accept(session_id, Record(request, waiter))
-            waiter.wait()
+            while not waiter.wait(PATIENCE):
+                self._call_workers()
         finally:
-            self._callers -= 1
+            with self.locked():
+                self._callers -= 1
+        waiter.result()
         return self.name_of(session_id)
 
     def name_of(self, session_id: UUID) -> UUID:
@@ -150,6 +154,7 @@ class BackgroundDelivery:
         me = threading.get_ident()
         if self._inside == me:
             # A signal handler, a __del__ or a log handler that records while this very thread is in here.
+            self._write_ahead(session_id, record, is_quiet=True)
             self._side.put(partial(self._admit, session_id, record))
             return
         if not self._is_used:
@@ -157,8 +162,7 @@ class BackgroundDelivery:
                 self._begin()  # gevent came in between: under its locks other greenlets go on, under ours none would
             self._is_used = True
             _lifecycle.hook_children()
-        if self._journal is not None:
-            self._journal.take(session_id, record, is_trouble=self._gate.state != OPEN or self._is_half_full(0))
+        self._write_ahead(session_id, record)
         with self._lock:  # as `locked` does, without the price of a context manager on the host's path
             self._inside = me
             try:
@@ -172,6 +176,11 @@ class BackgroundDelivery:
             self.end()
         elif not self._workers.count and not _lifecycle.is_main_alive() and self._gate.state == OPEN:
             self.flush(self._limits.exit_timeout)  # no thread can be started any more: this one sends
+
+    def _write_ahead(self, session_id: UUID, record: Record, *, is_quiet: bool = False) -> None:
+        if self._journal is not None:
+            is_trouble = self._gate.state != OPEN or self._is_half_full(0)
+            self._journal.take(session_id, record, is_trouble=is_trouble, is_quiet=is_quiet)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -404,9 +413,7 @@ class BackgroundDelivery:
         """Have the workers send what is asked for; where there are none, and cannot be, send it on this thread."""
         while True:
             with self.locked(), self._hurry():
-                due = self.next_due()
-                if due is not None:
-                    self._workers.call_for(due)
+                self._call_workers()
                 if self._workers.count:
                     self._wait_until(lambda: is_met() or not self._workers.count, ends - time.monotonic())
                 if is_met() or time.monotonic() >= ends:
@@ -416,6 +423,13 @@ class BackgroundDelivery:
                 with within(ends):
                     self._workers.drain_here(ends, is_met)
                 return
+
+    def _call_workers(self) -> None:
+        """See to it that there are workers, should the last one have died."""
+        with self.locked():
+            due = self.next_due()
+            if due is not None:
+                self._workers.call_for(due)
 
     @contextmanager
     def _hurry(self) -> Iterator[None]:

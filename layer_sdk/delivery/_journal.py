@@ -34,16 +34,23 @@ class Journal:
         self._begin()
         self._is_write_ahead = mode == ALWAYS
 
-    def take(self, session_id: UUID, record: Record, *, is_trouble: bool) -> None:
-        """Write a record that is about to be accepted, if it is one to write."""
-        if (self._is_write_ahead or is_trouble) and record.waiter is None:
-            self.keep(session_id, record)
+    def take(self, session_id: UUID, record: Record, *, is_trouble: bool, is_quiet: bool = False) -> None:
+        """Write a record that is about to be accepted, if it is one to write.
 
-    def keep(self, session_id: UUID, record: Record) -> bool:
+        Args:
+            session_id: Its session.
+            record: The record.
+            is_trouble: Whether the server is away, or memory is half full.
+            is_quiet: Whether a warning has to wait, as the engine's lock is held.
+        """
+        if (self._is_write_ahead or is_trouble) and record.waiter is None:
+            self.keep(session_id, record, is_quiet=is_quiet)
+
+    def keep(self, session_id: UUID, record: Record, *, is_quiet: bool = False) -> bool:
         """Write a record, unless it stands there; tell whether it does now."""
         if record.entry is None and record.counts:
             record.key = f"{self._nonce}-{next(self._numbers)}"
-            record.entry = self._spool.write(_encode(session_id, record))
+            record.entry = self._spool.write(_encode(session_id, record), is_quiet=is_quiet)
         return record.entry is not None
 
     def note(self, session_id: UUID, flight: Flight) -> None:

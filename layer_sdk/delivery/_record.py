@@ -28,9 +28,12 @@ class Waiter:
         self._value, self._error = value, error
         self._ended.set()
 
-    def wait(self) -> Any:
-        """Wait for the end; its value, or its error raised."""
-        self._ended.wait()
+    def wait(self, timeout: float) -> bool:
+        """Wait for the end so many seconds at most; tell whether it came."""
+        return self._ended.wait(timeout)
+
+    def result(self) -> Any:
+        """Give the value that it ended with, or raise its error."""
         if self._error is not None:
             raise self._error
         return self._value

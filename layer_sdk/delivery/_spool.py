@@ -123,13 +123,18 @@ class Spool:
         self._done: deque[Entry] = deque()
         self._current: Segment | None = None
         self._held = self._others = self._other_segments = self._waiting = 0
-        self._counts = {"written": 0, "settled": 0, "adopted": 0, "torn_tails": 0, "errors": 0}
+        self._counts = dict.fromkeys(("written", "settled", "adopted", "torn_tails", "errors"), 0)
         self._state, self._reason = "ok", ""
         self._retry_at = float("-inf")
         self._news: deque[tuple[Any, ...]] = deque()
 
-    def write(self, payload: bytes, kind: int = RECORD) -> int | None:
+    def write(self, payload: bytes, kind: int = RECORD, *, is_quiet: bool = False) -> int | None:
         """Append a record, or a note about records.
+
+        Args:
+            payload: What it holds.
+            kind: `RECORD` or `NOTE`.
+            is_quiet: Leave a warning to the next call that may log.
 
         Returns:
             Its number, for `settle`; None where it cannot be written now.
@@ -140,7 +145,7 @@ class Spool:
                 number = self._write(payload, kind)
         except Exception as error:  # noqa: BLE001  (the host comes first)
             swallow("writing to the spool", error)
-        if self._news:
+        if self._news and not is_quiet:
             self._tell()
         return number
 
@@ -188,15 +193,14 @@ class Spool:
         try:
             names = self._left_behind()
             for name in names:
-                owner = owner_of(name)
-                if owner in barred:
+                if owner_of(name) in barred:
                     continue
                 if max_bytes is not None and taken >= max_bytes:
                     waiting += 1
                     continue
                 found = self._adopt(name)
                 if found is None:
-                    barred.add(owner)
+                    barred.add(owner_of(name))
                     continue
                 adopted += found
                 taken += sum(len(each.payload) for each in found)
