@@ -12,28 +12,27 @@ from layer_sdk._log import swallow
 from . import _lifecycle
 
 if TYPE_CHECKING:
-    from ._background import BackgroundDelivery
+    from ._flights import Flights
 
 # How long a lane may be overdue before a worker that is spare takes it: while one worker keeps up, one is enough.
 GRACE = 0.02
 
 
 class Workers:
-    """Daemon threads around one engine; all state is guarded by the engine's lock.
+    """Daemon threads that fly; all state is guarded by the engine's lock.
 
     One worker takes what is due at once; another, the spare, waits beside it and takes only what is overdue, which
     happens when the first is held up by the network. Whoever leaves the spare's place makes room for the next one.
 
     Args:
-        engine: Whose lanes they fly.
-        lock: The engine's lock.
+        flights: What they fly.
         limit: How many there may be.
         idle: Seconds after which one without work ends.
     """
 
-    def __init__(self, engine: BackgroundDelivery, lock: threading.RLock, limit: int, idle: float) -> None:
-        self._engine = engine
-        self._work = threading.Condition(lock)
+    def __init__(self, flights: Flights, limit: int, idle: float) -> None:
+        self._flights = flights
+        self._work = flights.door.condition()
         self._limit = limit
         self._idle = idle
         self._alive: set[threading.Thread] = set()
@@ -81,29 +80,29 @@ class Workers:
         except Exception as error:  # noqa: BLE001  (a worker that dies of our mistake; the next record starts another)
             swallow("delivering", error)
         finally:
-            with self._engine.locked():
+            with self._flights.door.locked():
                 self._alive.discard(threading.current_thread())
                 self._greenlets = [each for each in self._greenlets if each]
 
     def _turn(self) -> bool:
-        with self._engine.locked():
-            if not self._engine.is_served_by(self) or not self._wait_for_work():
+        with self._flights.door.locked():
+            if self._flights.is_left or not self._wait_for_work():
                 # Now, with the lock held since it was seen that there is nothing to do: what comes next starts another.
                 self._alive.discard(threading.current_thread())
                 return False
-            job = self._engine.take()
+            job = self._flights.take()
             self._flying += 1
             self._ask_for_spare()
         try:
-            self._engine.fly(job)
+            self._flights.fly(job)
         finally:
-            with self._engine.locked():
+            with self._flights.door.locked():
                 self._flying -= 1
         return True
 
     def _ask_for_spare(self) -> None:
         """Leave somebody waiting, so that whatever becomes due while this one flies is seen."""
-        if not self._wakes and len(self._alive) < self._limit and self._engine.next_due() is not None:
+        if not self._wakes and len(self._alive) < self._limit and self._flights.next_due() is not None:
             self._start()
 
     def _wait_for_work(self) -> bool:
@@ -112,13 +111,13 @@ class Workers:
         is_hot = True  # having just landed: others that fly need not keep this one from going on
         while True:
             now = time.monotonic()
-            due = self._engine.next_due()
+            due = self._flights.next_due()
             if due is not None:
                 due += 0.0 if is_hot or not self._flying else GRACE
                 if due <= now:
                     return True
             is_spare = due is None or bool(self._wakes)
-            if self._engine.is_done():
+            if self._flights.is_done():
                 return False
             if now >= ends and is_spare:
                 if self._wakes or _lifecycle.is_main_alive():
@@ -131,20 +130,20 @@ class Workers:
         wakes_at = time.monotonic() + seconds
         self._wakes.append(wakes_at)
         try:
-            self._engine.wait(self._work, seconds)
+            self._flights.door.wait(self._work, seconds)
         finally:
             self._wakes.remove(wakes_at)
 
     def drain_here(self, until: float, is_done: Callable[[], bool]) -> None:
         """Send on this thread what is due, for want of workers, until a monotonic time."""
         while time.monotonic() < until:
-            with self._engine.locked():
+            with self._flights.door.locked():
                 if is_done():
                     return
-                due = self._engine.next_due()
-                job = self._engine.take() if due is not None and due <= time.monotonic() else None
+                due = self._flights.next_due()
+                job = self._flights.take() if due is not None and due <= time.monotonic() else None
             if job is not None:
-                self._engine.fly(job)
+                self._flights.fly(job)
             elif due is None:
                 return
             else:

@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 
 from chaos.life_program import Clock, act, act_many, begin, tell, tell_drop
 from layer_sdk import layer
-from layer_sdk.delivery import BackgroundDelivery
+from layer_sdk.delivery._flights import Flights
 
 COUNT = 40
 LATE = 10
@@ -155,16 +155,16 @@ def is_worker(thread: threading.Thread) -> bool:
 def worker_killed() -> None:
     """Have twenty workers die of SystemExit, each in the middle of its turn."""
     begin()
-    take = BackgroundDelivery.take
+    take = Flights.take
     deaths: list[int] = []
 
-    def dying(self: BackgroundDelivery) -> Any:
+    def dying(self: Flights) -> Any:
         if len(deaths) < 20 and threading.current_thread() is not threading.main_thread():
             deaths.append(1)
             raise SystemExit
         return take(self)
 
-    BackgroundDelivery.take = dying  # type: ignore[method-assign]
+    Flights.take = dying  # type: ignore[method-assign]
     for number in range(COUNT):
         act(number)
         while number < 20 and (len(deaths) <= number or any(map(is_worker, threading.enumerate()))):

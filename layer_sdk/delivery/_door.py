@@ -1,0 +1,89 @@
+"""The engine's lock, for threads that may come upon it again while they are inside."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import Any, Callable, Iterator
+
+
+class Door:
+    """One lock, and a place for what comes in by surprise while its thread holds it.
+
+    A signal handler, a finalizer or a log handler runs wherever its thread stands: in the middle of a change, too. What
+    it brings is put aside, and has its turn before the lock is let go.
+
+    Attributes:
+        changed: Notified when something has found its end.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._inside: int | None = None
+        self._side: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.changed = threading.Condition(self._lock)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether gevent came since: under its locks other greenlets go on, under those of before none would."""
+        return type(self._lock) is not type(threading.RLock())
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether this very thread is inside: to wait would be to wait for itself."""
+        return self._inside == threading.get_ident()
+
+    def condition(self) -> threading.Condition:
+        """Make a condition of the lock."""
+        return threading.Condition(self._lock)
+
+    def put_aside(self, work: Callable[[], None]) -> None:
+        """Leave something to do for when this thread comes out."""
+        self._side.put(work)
+
+    def do(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Do something inside: as `locked` does, without the price of a context manager on the host's path."""
+        with self._lock:
+            self._inside = threading.get_ident()
+            try:
+                work(*arguments)
+            finally:
+                self._leave()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock; what this thread puts aside meanwhile is done before it is let go."""
+        with self._lock:
+            outer, self._inside = self._inside, threading.get_ident()
+            try:
+                yield
+            finally:
+                if outer is None:
+                    self._leave()
+                self._inside = outer
+
+    def wait(self, condition: threading.Condition, seconds: float | None) -> None:
+        """Wait on a condition of the lock, which this thread holds."""
+        outer, self._inside = self._inside, None
+        try:
+            if self._side.empty():  # else something that came in meanwhile may be due earlier
+                condition.wait(seconds)
+        finally:
+            self._inside = outer
+            self.merge()
+
+    def merge(self) -> None:
+        """Do what was put aside. Call inside."""
+        while not self._side.empty():
+            self._side.get()()
+
+    def _leave(self) -> None:
+        """Do what was put aside while this thread was in here; what it brings from now on finds the door open."""
+        self._inside = None
+        while not self._side.empty():
+            self._inside = threading.get_ident()
+            try:
+                self.merge()
+            finally:
+                self._inside = None

@@ -1,0 +1,237 @@
+"""What workers do: take a lane that is due, carry its request to the server, and act on what comes of it."""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
+from uuid import UUID, uuid4
+
+from layer_sdk._http import within
+from layer_sdk._log import warn
+
+from ._account import Account
+from ._arrivals import Arrivals
+from ._door import Door
+from ._gate import OPEN, Gate
+from ._lanes import Lanes
+from ._losses import Losses
+from ._workers import Workers
+
+if TYPE_CHECKING:
+    from layer_sdk.schemas import SessionRequest
+
+    from ._carrier import Carrier
+    from ._journal import Journal
+    from ._lane import Flight, Lane
+    from ._limits import Limits
+    from ._losses import OnDrop
+    from ._record import Record
+
+PATIENCE = 0.5  # seconds after which one who waits looks whether there are workers still
+
+SessionOf = Callable[[UUID], "SessionRequest"]
+
+
+class Job(NamedTuple):
+    """What a worker does next with a lane: carry a flight, or load from disk what the next one takes along."""
+
+    lane: Lane
+    flight: Flight | None
+    is_probe: bool
+    parked: list[Record]
+
+
+class Flights:
+    """All that is under way in one process, or waits for it. A forked child begins with a new one.
+
+    Args:
+        carrier: Sends.
+        session_of: Makes the request that creates a session which the server turns out not to know.
+        limits: The bounds.
+        on_drop: The host's callback for losses.
+        journal: Keeps records on disk.
+        on_landed: Called without the lock when a worker has done a job.
+
+    Attributes:
+        callers: How many explicit calls wait in a lane.
+        is_closed: Whether nothing is to come any more.
+        is_left: Whether this is the parent's: greenlets come along into a forked child.
+    """
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        session_of: SessionOf,
+        limits: Limits,
+        *,
+        on_drop: OnDrop | None,
+        journal: Journal | None,
+        on_landed: Callable[[], None],
+    ) -> None:
+        chance = random.Random()  # noqa: S311  (jitter)
+        self._carrier = carrier
+        self._journal = journal
+        self._on_landed = on_landed
+        self.door = Door()
+        self.gate = Gate(chance)
+        self.account = Account()
+        self.losses = Losses(on_drop)
+        self.workers = Workers(self, limits.workers, limits.idle)
+        self.lanes = Lanes(self.account, limits.linger, self.workers.call_for, self._note_loss)
+        self._arrivals = Arrivals(self.account, self.gate, session_of, chance, self._note_loss)
+        self.callers = 0
+        self.is_closed = False
+        self.is_left = False
+
+    def _note_loss(self, lane: Lane, count: int, reason: str) -> None:
+        lane.dropped += count
+        self.losses.note(reason, lane.session_id, count)
+
+    # ---- for the workers
+
+    def next_due(self) -> float | None:
+        """Tell when there is something to send; None when nothing is planned. Call inside."""
+        due = self.lanes.first_due()
+        return None if due is None else max(due, self.gate.opens_at)
+
+    def take(self) -> Job:
+        """Take what is due. Where it is a probe, everybody waits for it. Call inside."""
+        lane = self.lanes.pop()
+        parked = lane.to_load()
+        if parked:
+            lane.is_flying = True
+            return Job(lane, None, is_probe=False, parked=parked)
+        is_new = lane.flight is None
+        flight = lane.take_off(str(uuid4()))
+        lane.is_flying = True
+        if is_new:
+            self.account.fly(flight.records)
+        self.account.note("requests")
+        return Job(lane, flight, self.gate.enter(), [])
+
+    def is_done(self) -> bool:
+        """Tell whether workers are no longer needed."""
+        return self.is_left or (self.is_closed and not self.lanes)
+
+    def fly(self, job: Job) -> None:
+        """Do what a job says, and act on what comes of it. Call without the lock."""
+        if job.flight is None:
+            self._load(job.lane, job.parked)
+        else:
+            self._carry(job.lane, job.flight, is_probe=job.is_probe)
+        if self.is_left:
+            return
+        while self._arrivals.refusals:
+            reason = self._arrivals.refusals.pop()
+            warn("Layer refuses the credentials (%s); what is recorded waits until it takes them", reason)
+        self.tell()
+        self._on_landed()
+
+    def _carry(self, lane: Lane, flight: Flight, *, is_probe: bool) -> None:
+        if self._journal is not None and flight.creates and not lane.attempts:
+            self._journal.note(lane.session_id, flight)
+        lane.attempts += 1
+        given, outcome = self._carrier.carry(lane.session_id, flight)
+        if self.is_left:
+            return  # a greenlet that came along into a forked child: this flight is the parent's
+        with self.door.locked():
+            self.gate.leave(was_probe=is_probe)
+            lane.is_flying = False
+            if given is not None and given != lane.session_id:
+                self._carrier.rename(lane.session_id, given)
+            if lane.flight is flight:  # else it was given up while it was under way
+                self._arrivals.settle(lane, flight, outcome, is_probe=is_probe)
+                self.lanes.tidy(lane)
+                if self.callers and self.gate.state != OPEN:
+                    self._release_callers(outcome.error)
+            self.door.changed.notify_all()
+            if is_probe:
+                self.workers.wake()
+
+    def _release_callers(self, error: BaseException | None) -> None:
+        for lane in self.lanes:
+            self._arrivals.release_callers(lane, error)
+            if lane.is_empty:
+                self.lanes.tidy(lane)
+
+    def _load(self, lane: Lane, parked: list[Record]) -> None:
+        found = [] if self._journal is None else self._journal.load(parked)
+        if self.is_left:
+            return
+        with self.door.locked():
+            lane.is_flying = False
+            if self.lanes.get(lane.session_id) is lane:  # else it was given up in the meantime
+                before = lane.size
+                gone = lane.load(found)
+                self.account.bytes += lane.size - before + sum(record.size for record in gone)
+                if gone:
+                    self.lanes.drop(lane, gone, "spool_lost")
+                self.lanes.tidy(lane)
+            self.door.changed.notify_all()
+
+    def tell(self) -> None:
+        """Tell the host of losses, and the spool of what it need not keep. Call without the lock."""
+        self.losses.tell()
+        if self.account.ended and self._journal is not None:
+            with self.door.locked():
+                entries, self.account.ended = self.account.ended, []
+            self._journal.settle(entries)
+
+    # ---- for those who wait
+
+    def see_off(self, is_met: Callable[[], bool], ends: float) -> None:
+        """Have the workers send what is asked for; where there are none, and cannot be, send it on this thread."""
+        while True:
+            with self.door.locked(), self._hurry():
+                self.call_workers()
+                if self.workers.count:
+                    self.wait_until(lambda: is_met() or not self.workers.count, ends - time.monotonic())
+                if is_met() or time.monotonic() >= ends:
+                    return
+                is_alone = not self.workers.count
+            if is_alone:
+                with within(ends):
+                    self.workers.drain_here(ends, is_met)
+                return
+
+    def call_workers(self) -> None:
+        """See to it that there are workers, should the last one have died."""
+        with self.door.locked():
+            due = self.next_due()
+            if due is not None:
+                self.workers.call_for(due)
+
+    @contextmanager
+    def _hurry(self) -> Iterator[None]:
+        self.lanes.hurries += 1
+        self.lanes.plan_all()
+        try:
+            yield
+        finally:
+            self.lanes.hurries -= 1
+
+    def wait_until(self, is_met: Callable[[], bool], timeout: float) -> bool:
+        """Wait until something is so; False if time ran out, in seconds. Call inside."""
+        ends = time.monotonic() + timeout
+        while not is_met():
+            left = ends - time.monotonic()
+            if left <= 0:
+                return False
+            self.door.wait(self.door.changed, min(left, PATIENCE))
+        return True
+
+    def take_back(self) -> list[tuple[Lane, tuple[Record, ...]]]:
+        """Give up everything: all that waits or is under way, lane by lane."""
+        with self.door.locked():
+            left = []
+            for lane in self.lanes:
+                if lane.flight is not None:
+                    self.account.return_(lane.flight.records)
+                    lane.push_back(lane.flight.records)
+                    lane.flight = None
+                left.append((lane, lane.take_all()))
+            self.lanes.clear()
+            self.workers.wake()
+        return left
