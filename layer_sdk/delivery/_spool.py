@@ -57,14 +57,6 @@ class Adopted(NamedTuple):
     token: Token
 
 
-class Home(NamedTuple):
-    """Where a record or a note stands."""
-
-    segment: Segment
-    offset: int
-    kind: int
-
-
 class Spool:
     """Keeps payloads on disk until they are settled. Once it is open, no method raises. Thread-safe.
 
@@ -119,7 +111,7 @@ class Spool:
         self._is_inside = False
         self._is_opening = False
         self._segments: dict[str, Segment] = {}
-        self._homes: dict[Entry, Home] = {}
+        self._homes: dict[Entry, tuple[Segment, int, int]] = {}  # of records and notes: where they stand, and the kind
         self._done: deque[Entry] = deque()
         self._current: Segment | None = None
         self._held = self._others = self._other_segments = self._waiting = 0
@@ -171,8 +163,8 @@ class Spool:
             payload = None
             try:
                 with self._lock:  # one at a time: a host's call that writes is not to wait for all of them
-                    home = self._homes[entry]
-                    payload = home.segment.read(home.offset, entry if isinstance(entry, int) else entry[1])
+                    segment, offset, _ = self._homes[entry]
+                    payload = segment.read(offset, entry if isinstance(entry, int) else entry[1])
             except (KeyError, OSError):
                 self._counts["errors"] += 1
             found.append(payload)
@@ -298,7 +290,7 @@ class Spool:
         if self._is_synced:
             segment.sync()
         self._next = number + 1
-        self._homes[number] = Home(segment, offset, kind)
+        self._homes[number] = segment, offset, kind
         segment.pending += 1
         self._counts["written"] += kind == RECORD
         self._state, self._reason = "ok", ""
@@ -354,8 +346,8 @@ class Spool:
                 entry = self._done.popleft()
                 home = self._homes.pop(entry, None)
                 if home is not None:
-                    self._counts["settled"] += home.kind == RECORD
-                    groups.setdefault(home.segment, []).append(entry if isinstance(entry, int) else entry[1])
+                    self._counts["settled"] += home[2] == RECORD
+                    groups.setdefault(home[0], []).append(entry if isinstance(entry, int) else entry[1])
             return [segment for segment, numbers in groups.items() if self._mark(segment, numbers)]
         finally:
             self._is_inside = False
@@ -428,7 +420,7 @@ class Spool:
             if segment.name not in self._segments:
                 return False  # closed in the meantime
             for number, found in records.items():
-                self._homes[segment.name, number] = Home(segment, found.offset, found.kind)
+                self._homes[segment.name, number] = segment, found.offset, found.kind
                 self._counts["adopted"] += found.kind == RECORD
             self._counts["torn_tails"] += lost > 0
         if lost:
