@@ -73,5 +73,7 @@ def watch() -> None:
         after_in_parent=arm,
         after_in_child=lambda: arm(0.8),  # its parent is to see it end
     )
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job hands that down
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Python 3.12 and later warn of every fork, because the watchdog is a thread.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)

@@ -12,13 +12,16 @@ from chaos.chaos_guest import accepted
 from layer_sdk import layer
 
 URL = "LIFE_URL"
+SPOOL = "LIFE_SPOOL"  # the folder of a spool, and its mode: "always:/folder"
 FIRST = "LIFE_FIRST"  # what is added to this process's numbers, so that several share one server
 
 
 def begin(**options: Any) -> None:
     """Start the SDK against the server of the test, with its log on stderr."""
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
-    layer.init(**{"base_url": os.environ[URL], "application_id": "life", **options})
+    mode, _, folder = os.environ.get(SPOOL, "").partition(":")
+    spool = {"spool": mode, "spool_dir": folder} if mode else {}
+    layer.init(**{"base_url": os.environ[URL], "application_id": "life", **spool, **options})
 
 
 def act(number: int, session_id: str | None = None) -> None:
