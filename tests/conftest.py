@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 APPLICATION = "53ad4290-bf1a-4f68-b182-6026e869b8cd"
 
 MakeLayer = Callable[..., Layer]
+Figures = Callable[..., None]
 
 
 class DeniedError(OSError):
@@ -125,3 +126,38 @@ def scripted() -> Iterator[Callable[..., ScriptedServer]]:
     yield start
     for server in started:
         server.__exit__()
+
+
+# ---- the fault matrix
+
+
+@pytest.fixture(autouse=True)
+def row(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
+    """Note which row of the fault matrix a test stands for: `@pytest.mark.row(number, fault)`."""
+    for mark in request.node.iter_markers("row"):
+        record_property("row", mark.args)
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Figures:
+    """Keep what was measured for the table at the end of the run."""
+
+    def note(**values: object) -> None:
+        record_property("figures", values)
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the rows of the fault matrix that were run, with their figures."""
+    rows = []
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
+        properties = dict(report.user_properties)
+        if report.when == "call" and "row" in properties:
+            rows.append((*properties["row"], report.outcome, report.duration, properties.get("figures", {})))
+    if rows:
+        terminalreporter.section("fault matrix")
+        for number, fault, outcome, seconds, measured in sorted(rows, key=lambda found: found[:2]):
+            shown = "  ".join(f"{name.replace('_', ' ')} {value}" for name, value in measured.items())
+            terminalreporter.line(f"{number:>2}  {outcome}  {seconds:6.1f} s  {fault:60}  {shown}")
+        terminalreporter.line(f"{len(rows)} rows in {sum(found[3] for found in rows):.0f} s")

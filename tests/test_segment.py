@@ -135,6 +135,7 @@ def expected(entries: list[Written], intact: int) -> tuple[list[int], int]:
 
 @settings(deadline=None, max_examples=300)
 @given(segments(), st.data())
+@pytest.mark.row(16, "segments cut or changed anywhere")
 def test_truncated_segment_gives_the_intact_prefix(entries: list[Written], data: st.DataObject) -> None:
     """Cut anywhere, a segment gives exactly the entries before the cut."""
     whole = HEADER + b"".join(entry for entry, _, _ in entries)
@@ -145,6 +146,7 @@ def test_truncated_segment_gives_the_intact_prefix(entries: list[Written], data:
 
 @settings(deadline=None, max_examples=500)
 @given(segments(), st.data())
+@pytest.mark.row(16, "segments cut or changed anywhere")
 def test_flipped_byte_gives_the_intact_prefix(entries: list[Written], data: st.DataObject) -> None:
     """With a byte changed anywhere, a segment gives exactly the entries before it."""
     whole = bytearray(HEADER + b"".join(entry for entry, _, _ in entries))

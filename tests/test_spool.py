@@ -801,6 +801,7 @@ def test_forks_while_segments_come_and_go(directory: Path) -> None:
         end(process)
 
 
+@pytest.mark.row(8, "8 dying owners, 4 adopters at once")
 def test_each_record_is_adopted_once(tmp_path: Path) -> None:
     """While eight processes write and die, four adopt: together they have each record, and no two the same."""
     with host("race", tmp_path, RACE_SECONDS) as process:
@@ -814,6 +815,7 @@ def test_each_record_is_adopted_once(tmp_path: Path) -> None:
     sys.stdout.write(f"{told['rounds']} rounds, {len(adopted)} adopted in {shares} shares, each once\n")
 
 
+@pytest.mark.row(7, "SIGKILL of the spool alone")
 def test_nothing_that_was_accepted_is_lost_by_a_kill(tmp_path: Path, make_spool: MakeSpool) -> None:
     """Killed at any moment, a process leaves every record that it accepted and did not settle, in order."""
     seed = random.randrange(10**9)  # noqa: S311  (only a mixture)

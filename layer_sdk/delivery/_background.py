@@ -243,7 +243,14 @@ class BackgroundDelivery:
         finally:
             with flights.door.locked():
                 flights.account.tear(ticket)
+            self._settle()
         return ticket.remaining <= 0
+
+    def _settle(self) -> None:
+        """See to it that what has found its end is not sent again by another process, even if this one ends now."""
+        self._flights.tell()
+        if self._journal is not None:
+            self._journal.settle()
 
     def close(self, timeout: float | None = None) -> None:
         """Send what is left, within a budget in seconds; the rest is counted as lost. Nothing is accepted after."""
@@ -258,7 +265,7 @@ class BackgroundDelivery:
             flights.gate.drain(time.monotonic())
         flights.see_off(lambda: not flights.lanes, ends)
         self._abandon()
-        flights.tell()
+        self._settle()
 
     def _abandon(self) -> None:
         """Count what is left as lost, but for what stands in the spool: the next process sends that."""

@@ -175,9 +175,10 @@ class Flights:
         """Tell the host of losses, and the spool of what it need not keep. Call without the lock."""
         self.losses.tell()
         if self.account.ended and self._journal is not None:
-            with self.door.locked():
+            with self.door.locked():  # marked inside: who sees the account with the lock held can settle what it says
                 entries, self.account.ended = self.account.ended, []
-            self._journal.settle(entries)
+                self._journal.mark(entries)
+            self._journal.settle()
 
     # ---- for those who wait
 

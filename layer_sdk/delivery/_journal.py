@@ -71,9 +71,13 @@ class Journal:
         payloads = self._spool.read([record.entry for record in found])
         return [(record, None if payload is None else _loaded(payload)) for record, payload in zip(found, payloads)]
 
-    def settle(self, entries: Iterable[Any]) -> None:
-        """Forget records that have found their end."""
-        self._spool.settle(entries)
+    def mark(self, entries: Iterable[Any]) -> None:
+        """Say that records have found their end; they are forgotten by the next `settle`. Does no I/O."""
+        self._spool.mark(entries)
+
+    def settle(self) -> None:
+        """Forget what was marked, whoever marked it: when this returns, nobody will send it again."""
+        self._spool.settle()
 
     def adopt(self, max_bytes: int) -> list[tuple[UUID, Record | Note]]:
         """Bring back some of what dead processes left, each record by one process alone.

@@ -141,7 +141,11 @@ class Spool:
             self._tell()
         return number
 
-    def settle(self, entries: Iterable[Entry]) -> None:
+    def mark(self, entries: Iterable[Entry]) -> None:
+        """Say that records have found their end, for the next `settle`. Does no I/O."""
+        self._done.extend(entries)
+
+    def settle(self, entries: Iterable[Entry] = ()) -> None:
         """Forget records that have found their end, by the numbers of `write` and the tokens of `adopt`."""
         try:
             self._done.extend(entries)

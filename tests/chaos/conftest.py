@@ -22,45 +22,12 @@ if TYPE_CHECKING:
     from chaos.recorded import MakeBackground
 
 MakeHost = Callable[..., ChaosHost]
-Figures = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
 def chaos_run() -> int:
     """What all seeds of a run come from."""
     return int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
-
-
-@pytest.fixture(autouse=True)
-def row(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
-    """Note which row of the fault matrix a test stands for: `@pytest.mark.row(number, fault)`."""
-    for mark in request.node.iter_markers("row"):
-        record_property("row", mark.args)
-
-
-@pytest.fixture
-def figures(record_property: Callable[[str, object], None]) -> Figures:
-    """Keep what was measured for the table at the end of the run."""
-
-    def note(**values: object) -> None:
-        record_property("figures", values)
-
-    return note
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the rows of the fault matrix that were run, with their figures."""
-    rows = []
-    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
-        properties = dict(report.user_properties)
-        if report.when == "call" and "row" in properties:
-            rows.append((*properties["row"], report.outcome, report.duration, properties.get("figures", {})))
-    if rows:
-        terminalreporter.section("fault matrix")
-        for number, fault, outcome, seconds, measured in sorted(rows, key=lambda found: found[:2]):
-            shown = "  ".join(f"{name.replace('_', ' ')} {value}" for name, value in measured.items())
-            terminalreporter.line(f"{number:>2}  {outcome}  {seconds:6.1f} s  {fault:60}  {shown}")
-        terminalreporter.line(f"{len(rows)} rows in {sum(found[3] for found in rows):.0f} s")
 
 
 @pytest.fixture

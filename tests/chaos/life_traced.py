@@ -25,7 +25,7 @@ def main() -> None:
     RequestsInstrumentor().instrument()
     URLLib3Instrumentor().instrument()
     begin()
-    act_many(20)
+    act_many(500)
     assert layer.flush(30)
     layer.list_applications()
     layer.create_session()

@@ -6,20 +6,25 @@ import asyncio
 import logging
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
 from chaos import chaos_faults
 from chaos.recorded import MakeBackground, balance, numbers, record
-from layer_sdk import LayerRequestPreparationError, SessionActionRequest, layer
+from layer_sdk import LayerRequestPreparationError, LayerSDKException, SessionActionRequest, layer
 from layer_sdk.delivery import BackgroundDelivery
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chaos.chaos_proxy import ChaosProxy
     from chaos.fake_layer import FakeLayer
 
 CANARY = "canary-7f3a9c"
+SESSION = "2ed6657d-e927-568b-95e1-2665a8aea6a2"
 
 
 @pytest.mark.parametrize("fault", [chaos_faults.refuse(), chaos_faults.black_hole()], ids=["refused", "black hole"])
@@ -141,6 +146,7 @@ def test_account_balances_at_every_moment(fake_layer: FakeLayer, background: Mak
     assert 4 * 60 * 6 == mine.stats()["accepted"]
 
 
+@pytest.mark.row(4, "an answer takes 2 s")
 def test_slow_server_does_not_slow_the_host(fake_layer: FakeLayer, background: MakeBackground) -> None:
     """With two seconds an answer, a thousand records take the host a fraction of one answer."""
     fake_layer.switch(delay=2.0)
@@ -268,24 +274,61 @@ def test_metadata_keeps_roles_and_sizes_and_no_text(fake_layer: FakeLayer, backg
     assert ({"model.id": "m"}, False) == (sent.attributes, CANARY in str(sent.to_dict()))
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 413, 422, 500, 503])
+FAILURES: list[dict[str, Any]] = [
+    *({"chances": {"*": {status: 1.0}}} for status in (302, 400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 503)),
+    *({"chances": {"*": {fault: 1.0}}} for fault in ("drop_before_read", "drop_after_read", "half_body", "reset")),
+    {"poison": 422},
+    {"max_body": 100},
+]
+
+
+@pytest.mark.row(19, "a canary through every failure, at DEBUG")
+@pytest.mark.parametrize("failure", FAILURES, ids=str)
 def test_content_never_reaches_logs_or_stderr(
     fake_layer: FakeLayer,
     background: MakeBackground,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
-    status: int,
+    *,
+    failure: dict[str, Any],
+    tmp_path: Path,
 ) -> None:
-    """Whatever fails, with every logger at DEBUG, no text of an action is logged or printed."""
+    """Whatever fails, at DEBUG, no text of an action is logged, printed or raised; what is scrubbed is not on disk."""
     caplog.set_level(logging.DEBUG)
     logging.getLogger("layer_sdk").setLevel(logging.DEBUG)
-    fake_layer.switch(chances={"*": {status: 1.0}})
-    mine = background(base_url=fake_layer.url)
-    record(mine, 3, text=CANARY)
+    fake_layer.switch(**failure)
+    mine = background(spool_dir=tmp_path, before_send=without_canary, http_timeout=0.5)
+    record(mine, 3, text=CANARY, poison=True)
+    with pytest.raises(LayerSDKException) as caught:
+        mine.append_action(SESSION, kind="embeddings", data={"key": "x", "text": CANARY, "poison": True})
     mine.flush(1)
     mine.shutdown(0.2)
     output = capfd.readouterr()
-    assert CANARY not in caplog.text + output.out + output.err
+    raised = "".join(traceback.format_exception(caught.type, caught.value, caught.tb))
+    assert CANARY not in caplog.text + output.out + output.err + raised
+    assert [] == [path for path in tmp_path.rglob("*.seg") if CANARY.encode() in path.read_bytes()]
+
+
+def without_canary(action: SessionActionRequest) -> SessionActionRequest:
+    assert isinstance(action.data, dict)
+    assert CANARY == action.data.pop("text")
+    return action
+
+
+@pytest.mark.row(20, "closed, then used")
+def test_closed_layer_refuses_and_does_not_hang(fake_layer: FakeLayer, background: MakeBackground) -> None:
+    """What is recorded after the end is counted as lost; a flush and another end return at once."""
+    mine = background()
+    recorder = mine._parts.recorder  # type: ignore[union-attr]
+    engine = mine._parts.sink  # type: ignore[union-attr]
+    mine.shutdown()
+    began = time.monotonic()
+    for _ in range(20):
+        recorder.append(UUID(SESSION), kind="embeddings", data={"key": "late"})
+        assert engine.flush(10)
+        engine.close(10)
+    assert 5 > time.monotonic() - began
+    assert ({"closed": 20}, 0, []) == (engine.stats()["dropped"], balance(engine.stats()), fake_layer.keys())
 
 
 def test_singleton_delivers_in_the_background_by_default(fake_layer: FakeLayer) -> None:

@@ -103,6 +103,7 @@ def hosts(host: MakeHost, fake_layer: FakeLayer) -> Hosts:
     return Hosts(host, fake_layer)
 
 
+@pytest.mark.row(6, "end in order, all Pythons")
 @pytest.mark.parametrize(
     ("end", "status"),
     [
@@ -126,6 +127,7 @@ def test_end_in_order_sends_everything_once(hosts: Hosts, end: str, status: int)
     assert hosts.all([]) == hosts.complaints()
 
 
+@pytest.mark.row(6, "uncaught exception, all Pythons")
 def test_uncaught_exception_sends_everything_once(hosts: Hosts) -> None:
     """The host's own exception is shown as ever, and nothing besides it."""
     hosts.run("fail")
@@ -135,6 +137,7 @@ def test_uncaught_exception_sends_everything_once(hosts: Hosts) -> None:
     assert hosts.all(1) == {name: "\n".join(lines).count("Traceback") for name, lines in hosts.complaints().items()}
 
 
+@pytest.mark.row(6, "Ctrl-C, all Pythons")
 def test_ctrl_c_sends_everything_once(hosts: Hosts) -> None:
     """SIGINT ends a program by KeyboardInterrupt."""
     hosts.run("idle")
@@ -144,6 +147,7 @@ def test_ctrl_c_sends_everything_once(hosts: Hosts) -> None:
     assert hosts.all(list(range(COUNT))) == hosts.arrived()
 
 
+@pytest.mark.row(6, "SIGTERM with our handler, all Pythons")
 def test_sigterm_with_the_handler_sends_everything_once(hosts: Hosts) -> None:
     """layer.install_sigterm_handler() makes of SIGTERM an end in order."""
     hosts.run("idle_with_handler")
@@ -154,6 +158,7 @@ def test_sigterm_with_the_handler_sends_everything_once(hosts: Hosts) -> None:
     assert hosts.all([]) == hosts.complaints()
 
 
+@pytest.mark.row(6, "a signal in the middle of recording")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_in_the_middle_of_recording_loses_nothing(hosts: Hosts, number: signal.Signals) -> None:
     """The exception may strike inside of the SDK: what was accepted before is sent once, and the end does not wait."""
@@ -171,6 +176,7 @@ def test_signal_in_the_middle_of_recording_loses_nothing(hosts: Hosts, number: s
     assert max(took) < 4.0  # less than the budget: nothing was waited for in vain
 
 
+@pytest.mark.row(6, "SIGTERM, SIGKILL, os._exit")
 @pytest.mark.parametrize(("end", "number", "status"), [
     ("idle_half_sent", signal.SIGTERM, -signal.SIGTERM),
     ("idle_half_sent", signal.SIGKILL, -signal.SIGKILL),
@@ -208,6 +214,7 @@ def test_thread_that_begins_late_loses_nothing(hosts: Hosts) -> None:
     assert hosts.all(list(range(10))) == hosts.arrived()
 
 
+@pytest.mark.row(20, "workers killed, 20 of them")
 def test_worker_that_is_killed_is_replaced(hosts: Hosts) -> None:
     """SystemExit in a worker ends that worker; the next record starts another, and nothing is lost or sent twice."""
     hosts.run("worker_killed")
@@ -216,6 +223,7 @@ def test_worker_that_is_killed_is_replaced(hosts: Hosts) -> None:
     assert hosts.all(list(range(COUNT))) == hosts.arrived()
 
 
+@pytest.mark.row(6, "end without a server, memory")
 @pytest.mark.parametrize("fault", [chaos_faults.refuse(), chaos_faults.black_hole()], ids=["refused", "black hole"])
 @pytest.mark.parametrize("budget", [1.0, 5.0])
 def test_end_without_a_server_keeps_to_the_budget(

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from chaos.life_program import URL
+from chaos.life_program import SPOOL, URL
 
 if TYPE_CHECKING:
     from chaos.chaos_host import ChaosHost
     from chaos.fake_layer import FakeLayer
+    from conftest import Figures
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("life_forks.py")
@@ -31,12 +32,12 @@ Run = Callable[..., "ChaosHost"]
 def run(host: Callable[..., ChaosHost], fake_layer: FakeLayer) -> Run:
     """Run the program to its end."""
 
-    def start(*arguments: str, python: str | Path = sys.executable) -> ChaosHost:
+    def start(*arguments: str, python: str | Path = sys.executable, spool: str = "") -> ChaosHost:
         found = host(
             PROGRAM,
             python=python,
             arguments=arguments,
-            environment={URL: fake_layer.url},
+            environment={URL: fake_layer.url, SPOOL: spool},
             paths=PATHS,
             guard=GUARD,
         )
@@ -72,13 +73,15 @@ def pythons() -> list[Any]:
     ]
 
 
-def test_storm_of_forks(run: Run, fake_layer: FakeLayer) -> None:
+@pytest.mark.row(9, "300 forks, four threads recording, a flush running")
+@pytest.mark.parametrize("spool", ["", "always"])
+def test_storm_of_forks(run: Run, fake_layer: FakeLayer, figures: Figures, tmp_path: Path, spool: str) -> None:
     """300 forks while four threads record and one flushes; children end by os._exit after a flush, or by sys.exit."""
     fake_layer.switch(delay=0.01)
-    host = run("storm")
+    host = run("storm", spool=f"{spool}:{tmp_path / 'spool'}" if spool else "")
     arrived = [int(key) for key in fake_layer.keys()]  # noqa: SIM118  (no dict)
     found = {"hung or failed": len(told(host, "bad")[0]), **balance(host, fake_layer)}
-    show(f"{FORKS} forks, {len(arrived)} actions: {found}")
+    figures(spool=spool or "none", forks=FORKS, actions=len(arrived), **found)
     assert {"hung or failed": 0, "lost": 0, "twice": 0} == found, host.stderr[-4000:]
     assert list(range(FORKS)) == sorted(number - CHILD for number in arrived if CHILD <= number < CHILD + FORKS)
     assert [0] == told(host, "left")
@@ -95,6 +98,7 @@ def test_fork_while_a_request_is_on_its_way(run: Run, fake_layer: FakeLayer) -> 
     assert [] == [port for port, times in Counter(ports).items() if times > 1]
 
 
+@pytest.mark.row(10, "multiprocessing: fork, forkserver, spawn; Pool")
 @pytest.mark.parametrize("python", [pytest.param(sys.executable, id="this"), *pythons()])
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_multiprocessing(run: Run, fake_layer: FakeLayer, method: str, python: str | Path) -> None:
@@ -113,6 +117,7 @@ def test_workers_import_nothing(run: Run, fake_layer: FakeLayer) -> None:
     assert [True] == told(host, "flushed")
 
 
+@pytest.mark.row(10, "children of children; a fork of which Python knows nothing")
 @pytest.mark.parametrize("way", ["nested", "behind_python"])
 def test_fork_in_other_ways(run: Run, fake_layer: FakeLayer, way: str) -> None:
     """Children of children; a fork in C of which Python knows nothing."""

@@ -21,6 +21,7 @@ PATHS = (ROOT, ROOT / "generated")
 OLD = ROOT / ".envs" / "wheel-3.8" / "bin" / "python"
 
 
+@pytest.mark.row(11, "records out of destructors, signals and log handlers")
 @pytest.mark.parametrize(
     "python",
     [

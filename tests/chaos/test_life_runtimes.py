@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Callable, Sequence
 
 import pytest
 
+from chaos import chaos_faults
 from chaos.life_program import URL
 
 if TYPE_CHECKING:
     from chaos.chaos_host import ChaosHost
+    from chaos.chaos_proxy import ChaosProxy
     from chaos.fake_layer import FakeLayer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,6 +97,7 @@ def serve(run: Run, arguments: Sequence[str], port: int) -> tuple[ChaosHost, set
     return server, served
 
 
+@pytest.mark.row(17, "gunicorn --preload")
 @pytest.mark.parametrize("kind", [("sync",), ("gthread", "--threads", "2"), ("gevent",)], ids=lambda kind: kind[0])
 def test_gunicorn_with_preload(run: Run, fake_layer: FakeLayer, kind: tuple[str, ...]) -> None:
     """The master begins and records before it forks two workers; SIGTERM ends all in order."""
@@ -115,6 +118,20 @@ def test_gunicorn_with_preload(run: Run, fake_layer: FakeLayer, kind: tuple[str,
     assert [*range(REQUESTS), BEFORE] == keys(fake_layer)
 
 
+@pytest.mark.row(17, "uWSGI, which calls none of Python's fork hooks")
+@pytest.mark.parametrize("option", [(), ("--lazy-apps",)], ids=["forked", "lazy"])
+def test_uwsgi(run: Run, fake_layer: FakeLayer, option: tuple[str, ...]) -> None:
+    """The master begins and records, then forks behind Python's back; or each worker begins for itself."""
+    port = free_port()
+    options = ("--http-socket", f"127.0.0.1:{port}", "--master", "--processes", "2", "--die-on-term", *option)
+    server, served = serve(run, ("uwsgi", *options, "--module", "chaos.life_app:wsgi"), port)
+    assert 0 == server.status(), server.stderr
+    show(f"served by {len(served)} processes")
+    before = [BEFORE] * (2 if option else 1)
+    assert [*range(REQUESTS), *before] == keys(fake_layer)
+
+
+@pytest.mark.row(17, "uvicorn")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_uvicorn(run: Run, fake_layer: FakeLayer, workers: int) -> None:
     """One process, and two that uvicorn spawns; uvicorn ends by the signal it got, so the application flushes."""
@@ -125,6 +142,7 @@ def test_uvicorn(run: Run, fake_layer: FakeLayer, workers: int) -> None:
     assert list(range(REQUESTS)) == keys(fake_layer)
 
 
+@pytest.mark.row(17, "Celery, max_tasks_per_child=1")
 def test_celery_prefork_with_one_task_for_each_child(run: Run, fake_layer: FakeLayer, tmp_path: Path) -> None:
     """Each child records once and ends; Celery runs neither atexit nor finalizers there, but sends a signal."""
     folder = tmp_path / "messages"
@@ -153,6 +171,7 @@ def test_celery_prefork_with_one_task_for_each_child(run: Run, fake_layer: FakeL
     assert [*range(20), BEFORE] == keys(fake_layer), worker.stderr
 
 
+@pytest.mark.row(17, "gevent, everything patched")
 def test_gevent_with_everything_patched(run: Run, fake_layer: FakeLayer) -> None:
     """Fifty greenlets record, processes are forked, and the end of the program sends the rest."""
     host = run("life_green.py")
@@ -163,6 +182,7 @@ def test_gevent_with_everything_patched(run: Run, fake_layer: FakeLayer) -> None
     assert 50 * 40 + 5 + 10 == len(host.accepted())
 
 
+@pytest.mark.row(17, "asyncio")
 def test_asyncio_goes_on_while_records_are_sent(run: Run, fake_layer: FakeLayer) -> None:
     """Recording does not hold the event loop up; aflush lets it go on. On a busy machine the middle counts."""
     host = run("life_loop.py")
@@ -173,6 +193,24 @@ def test_asyncio_goes_on_while_records_are_sent(run: Run, fake_layer: FakeLayer)
     assert float(*told(host, "median (.*)")) < 5.0
 
 
+@pytest.mark.row(17, "AWS Lambda: frozen after a flush, thawed with dead connections")
+def test_frozen_between_invocations(run: Run, fake_layer: FakeLayer, chaos_proxy: ChaosProxy) -> None:
+    """What a handler recorded is there before the freeze; after the thaw the first request finds a new connection."""
+    function = run("life_lambda.py", AWS_LAMBDA_FUNCTION_NAME="life", **{URL: chaos_proxy.url})
+    for number in range(5):
+        function.tell(str(number))
+        function.wait_printed(f"done {number} True")
+        function.send(signal.SIGSTOP)
+        assert list(range(number + 1)) == keys(fake_layer)
+        chaos_proxy.use(chaos_faults.refuse())  # cuts what is open
+        chaos_proxy.use()
+        function.send(signal.SIGCONT)
+    function.tell("end")
+    function.assert_exit(PATIENCE)
+    assert [] == fake_layer.order_violations()
+
+
+@pytest.mark.row(18, "500 records under OpenTelemetry's instrumentation")
 def test_opentelemetry_sees_none_of_our_requests(run: Run, fake_layer: FakeLayer) -> None:
     """Neither what workers send nor explicit calls become spans; the host's own requests do."""
     host = run("life_traced.py")
@@ -181,4 +219,4 @@ def test_opentelemetry_sees_none_of_our_requests(run: Run, fake_layer: FakeLayer
     assert 0 == ours
     assert 1 <= everything
     assert everything == after
-    assert list(range(20)) == keys(fake_layer)
+    assert list(range(500)) == keys(fake_layer)

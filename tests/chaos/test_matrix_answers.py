@@ -13,8 +13,8 @@ from chaos.recorded import MakeBackground, balance, numbers, record
 
 if TYPE_CHECKING:
     from chaos.chaos_proxy import ChaosProxy
-    from chaos.conftest import Figures
     from chaos.fake_layer import FakeLayer
+    from conftest import Figures
 
 SENT, DEAD, HELD = "sent", "dead", "held"
 RECORDS = 40

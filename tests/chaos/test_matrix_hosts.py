@@ -15,8 +15,8 @@ from chaos.recorded import MakeBackground, recover
 
 if TYPE_CHECKING:
     from chaos.chaos_host import ChaosHost
-    from chaos.conftest import Figures
     from chaos.fake_layer import FakeLayer
+    from conftest import Figures
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
