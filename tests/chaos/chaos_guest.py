@@ -60,7 +60,14 @@ accepted = Accepted()
 
 
 def watch() -> None:
-    """End this process, with the stacks of its threads on stderr, when it has lived too long; show them on SIGUSR1."""
+    """End this process, with the stacks of its threads on stderr, when it has lived too long; show them on SIGUSR1.
+
+    Without a guard of seconds there is no watchdog, for those who fork behind Python's back.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job hands that down
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not float(os.environ.get(GUARD, "60")):
+        return
     end = time.monotonic() + float(os.environ.get(GUARD, "60"))
 
     def arm(share: float = 1.0) -> None:
@@ -73,7 +80,5 @@ def watch() -> None:
         after_in_parent=arm,
         after_in_child=lambda: arm(0.8),  # its parent is to see it end
     )
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job hands that down
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Python 3.12 and later warn of every fork, because the watchdog is a thread.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Iterable
@@ -62,8 +61,6 @@ def celery_app() -> Any:
     return app
 
 
-if sys.argv[0].endswith("uwsgi"):  # its children would wait at their end for the watchdog's thread, which they have not
-    faulthandler.cancel_dump_traceback_later()
 if sys.argv[0].endswith(("gunicorn", "uwsgi")):
     begin()  # in the master, because of --preload
     act(BEFORE)
