@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SDK := layer_sdk generated/layer_api
 
-.PHONY: help demo test check generate check-generated fuzz compat chaos clean
+.PHONY: help demo test check generate check-generated fuzz compat matrix chaos bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -39,9 +39,15 @@ fuzz: .venv/dev ## let Schemathesis loose on the embedded Layer, a few thousand 
 compat: .venv/dev ## the built wheel on every Python here, and the published SDK against the embedded Layer
 	$(BIN)/python scripts/compat.py
 
-chaos: .venv/dev ## longer than the suite: a million records, 200 kills, a random seed (about ten minutes)
+matrix: .venv/dev ## the fault matrix of background delivery alone, with its figures (about five minutes)
+	$(BIN)/python -m pytest -q -m row
+
+chaos: .venv/dev ## longer than the suite: a million records, then random faults and kills (about ten minutes)
 	$(BIN)/python scripts/soak.py
-	CHAOS_KILLS=200 $(BIN)/python -m pytest tests/chaos -q -s -k killed_process
+	$(BIN)/python scripts/random_faults.py --seconds 300
+
+bench: .venv/dev ## what recording costs the host, as ratios measured side by side
+	$(BIN)/python benchmarks/intake.py
 
 clean: ## remove what the targets above have made
 	rm -rf .venv .envs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -150,14 +150,20 @@ def figures(record_property: Callable[[str, object], None]) -> Figures:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the rows of the fault matrix that were run, with their figures."""
-    rows = []
+    rows: dict[tuple[int, str], list[tuple[pytest.TestReport, dict[str, Any]]]] = {}
     for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
         properties = dict(report.user_properties)
         if report.when == "call" and "row" in properties:
-            rows.append((*properties["row"], report.outcome, report.duration, properties.get("figures", {})))
-    if rows:
-        terminalreporter.section("fault matrix")
-        for number, fault, outcome, seconds, measured in sorted(rows, key=lambda found: found[:2]):
-            shown = "  ".join(f"{name.replace('_', ' ')} {value}" for name, value in measured.items())
-            terminalreporter.line(f"{number:>2}  {outcome}  {seconds:6.1f} s  {fault:60}  {shown}")
-        terminalreporter.line(f"{len(rows)} rows in {sum(found[3] for found in rows):.0f} s")
+            rows.setdefault(properties["row"], []).append((report, properties.get("figures", {})))
+    if not rows:
+        return
+    terminalreporter.section("fault matrix")
+    for (number, fault), found in sorted(rows.items()):
+        seconds = sum(report.duration for report, _ in found)
+        failed = sum(report.failed for report, _ in found)
+        terminalreporter.line(f"{number:>2}  {fault}: {len(found) - failed} passed, {failed} failed, {seconds:.1f} s")
+        for measured in [figures for _, figures in found if figures]:
+            terminalreporter.line(f"      {', '.join(f'{name} {value}' for name, value in measured.items())}")
+    terminalreporter.line(
+        f"{len(rows)} rows, {sum(report.duration for each in rows.values() for report, _ in each):.0f} s"
+    )

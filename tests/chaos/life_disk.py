@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from chaos.life_program import SPOOL, act_many, begin, tell
@@ -17,12 +18,16 @@ def main() -> None:
     """Record before, during and after the trouble; everything is to arrive."""
     begin()
     act_many(100)
+    while not layer.stats()["spool"]["written"]:
+        layer.create_session(wait=False)
+        time.sleep(0.1)
     if sys.argv[1] == "full":
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     else:
         shutil.rmtree(Path(os.environ[SPOOL].partition(":")[2]))
     act_many(300, first=100)
+    tell("recorded")
     flushed = layer.flush(30)
     tell(
         json.dumps({"flushed": flushed, "state": layer.stats()["spool"]["state"], "dropped": layer.stats()["dropped"]})

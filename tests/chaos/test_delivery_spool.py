@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,27 +10,12 @@ import pytest
 from chaos.recorded import MakeBackground, balance, numbers, record, recover
 from layer_sdk import LayerInvalidConfigurationError
 from layer_sdk.cli import main
+from layer_sdk.delivery._segment import entries
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chaos.conftest import MakeHost
     from chaos.fake_layer import FakeLayer
-
-HOST = """
-import os, sys
-from chaos.chaos_guest import accepted
-from layer_sdk import layer
-layer.init(base_url=sys.argv[1], application_id="a", spool_dir=sys.argv[2], spool=sys.argv[3])
-number = 0
-while True:
-    session_id = layer.session_id_for(f"{os.getpid()} {number // 10}")
-    if number % 10 == 0:
-        layer.create_session(session_id=session_id, wait=False)
-    layer.append_action(session_id, kind="embeddings", data={"key": str(number), "text": "x" * 2000}, wait=False)
-    accepted.note(number)
-    number += 1
-"""
 
 
 @pytest.mark.parametrize("mode", ["always", "spill"])
@@ -62,24 +46,42 @@ def test_settled_records_leave_the_disk(fake_layer: FakeLayer, background: MakeB
     assert (0, 20) == (other.stats()["accepted"], fake_layer.count())
 
 
-def test_killed_process_loses_nothing_that_it_had_accepted(
-    fake_layer: FakeLayer, background: MakeBackground, host: MakeHost, tmp_path: Path
+@pytest.mark.parametrize("mode", ["always", "spill"])
+def test_dead_letter_leaves_the_disk(
+    fake_layer: FakeLayer, background: MakeBackground, tmp_path: Path, mode: str
 ) -> None:
-    """With write-ahead, what was accepted before a SIGKILL is there after recovery; a second one finds nothing."""
-    kills = int(os.environ.get("CHAOS_KILLS", "10"))
-    spool = tmp_path / "spool"
-    fake_layer.switch(duplicate_detection=True)
-    expected = 0
-    for _ in range(kills):
-        victim = host(HOST, arguments=[fake_layer.url, str(spool), "always"])
-        victim.strike()
-        victim.close()
-        expected += len(victim.accepted())
-    mine = background(spool_dir=spool, application_id="a")
-    recover(mine)
-    print(json.dumps({"kills": kills, "accepted": expected, "arrived": fake_layer.count()}))  # noqa: T201  (its figures)
-    assert expected <= fake_layer.count() <= expected + kills  # one may have been written and not yet noted
-    assert [] == fake_layer.order_violations()
+    """What the server refuses for what it is is counted, and is no trouble for the next process."""
+    fake_layer.switch(chances={"*": {503: 1.0}})
+    mine = background(spool_dir=tmp_path, spool=mode)
+    record(mine, 1, sessions=5)
+    while mine.stats()["gate"] == "open":
+        time.sleep(0.01)
+    with mine.session() as session_id:
+        for number in range(5):
+            with mine.action(kind="embeddings") as action:
+                action.data = {"key": str(number), "poison": number == 2}
+    assert 6 <= mine.stats()["spool"]["written"]
+    fake_layer.switch(chances={})
+    assert mine.flush(30)
+    assert (1, ["0", "1", "3", "4"]) == (mine.stats()["dead_lettered"], fake_layer.keys_by_session()[session_id])
+    mine.shutdown()
+    assert 0 == sum(each.records for each in entries(tmp_path))
+
+
+@pytest.mark.parametrize("mode", ["always", "spill"])
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_credentials_lose_nothing_with_the_process(
+    fake_layer: FakeLayer, background: MakeBackground, tmp_path: Path, *, mode: str, status: int
+) -> None:
+    """What is held because of a 401 or 403 stays on disk at the end, for a process whose credentials are accepted."""
+    fake_layer.switch(reject=status)
+    mine = background(spool_dir=tmp_path, spool=mode)
+    ids = record(mine, 5, sessions=4)
+    assert not mine.flush(0.5)
+    mine.shutdown(0.1)
+    fake_layer.switch(reject=0)
+    recover(background(spool_dir=tmp_path))
+    assert {session_id: numbers(5) for session_id in ids} == fake_layer.keys_by_session()
 
 
 def test_folder_that_cannot_be_used_is_an_error_of_init(background: MakeBackground, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def pythons() -> list[Any]:
 
 
 @pytest.mark.row(9, "300 forks, four threads recording, a flush running")
-@pytest.mark.parametrize("spool", ["", "always"])
+@pytest.mark.parametrize("spool", ["", "always", "spill"])
 def test_storm_of_forks(run: Run, fake_layer: FakeLayer, figures: Figures, tmp_path: Path, spool: str) -> None:
     """300 forks while four threads record and one flushes; children end by os._exit after a flush, or by sys.exit."""
     fake_layer.switch(delay=0.01)

@@ -12,6 +12,8 @@ from chaos import chaos_faults
 from chaos.recorded import MakeBackground, balance, numbers, record
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chaos.chaos_proxy import ChaosProxy
     from chaos.fake_layer import FakeLayer
     from conftest import Figures
@@ -114,18 +116,20 @@ def test_held_records_go_when_the_credentials_are_accepted(
 
 
 @pytest.mark.row(2, "answers swallowed (0.2) and cut in half (0.1)")
-@pytest.mark.parametrize("turn", range(3))
+@pytest.mark.parametrize("spool", ["none", "always", "spill"])
 def test_ambiguous_answers(
     fake_layer: FakeLayer,
     chaos_proxy: ChaosProxy,
     background: MakeBackground,
     figures: Figures,
-    turn: int,
+    *,
+    tmp_path: Path,
+    spool: str,
 ) -> None:
     """Five thousand records over such a way: all arrive once where the server knows keys, in order, unchanged."""
     fake_layer.switch(duplicate_detection=True)
     chaos_proxy.use(chaos_faults.swallow_response(0.2), chaos_faults.half_response(0.1))
-    mine = background(base_url=chaos_proxy.url)
+    mine = background(base_url=chaos_proxy.url, **({} if spool == "none" else {"spool": spool, "spool_dir": tmp_path}))
     ids = record(mine, 46, sessions=100)
     mine.flush(1)
     for number in range(46, 49):
@@ -135,7 +139,7 @@ def test_ambiguous_answers(
     stats = mine.stats()
     assert {session_id: numbers(49) for session_id in ids} == fake_layer.keys_by_session()
     assert ({}, {}, 0) == (fake_layer.changed_bodies(), stats["dropped"], balance(stats))
-    figures(turn=turn, records=stats["accepted"], requests=stats["requests"], repeated=stats["retries"])
+    figures(spool=spool, records=stats["accepted"], requests=stats["requests"], repeated=stats["retries"])
 
 
 @pytest.mark.row(3, "outage: refused for 5 s, black hole for 10 s")

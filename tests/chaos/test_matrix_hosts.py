@@ -12,6 +12,7 @@ import pytest
 
 from chaos.life_program import SPOOL, URL
 from chaos.recorded import MakeBackground, recover
+from layer_sdk.delivery._segment import entries
 
 if TYPE_CHECKING:
     from chaos.chaos_host import ChaosHost
@@ -84,16 +85,59 @@ def test_pressure(run: Run, fake_layer: FakeLayer, figures: Figures, overflow: s
 
 
 @pytest.mark.row(16, "disk full or folder gone, under the engine")
+@pytest.mark.parametrize("mode", ["always", "spill"])
 @pytest.mark.parametrize("trouble", ["full", "gone"])
-def test_disk_in_trouble(run: Run, fake_layer: FakeLayer, figures: Figures, tmp_path: Path, trouble: str) -> None:
+def test_disk_in_trouble(run: Run, fake_layer: FakeLayer, *, tmp_path: Path, trouble: str, mode: str) -> None:
     """What cannot be written waits in memory, one warning says so, and everything arrives once."""
-    program = run("life_disk.py", trouble, **{SPOOL: f"always:{tmp_path / 'spool'}"})
+    fake_layer.switch(chances={"*": {503: 1.0}})  # so that there is something to spill, too
+    program = run("life_disk.py", trouble, **{SPOOL: f"{mode}:{tmp_path / 'spool'}"})
+    program.wait_printed("recorded")
+    fake_layer.switch(chances={})
     program.assert_exit(within=60)
-    told = json.loads(program.stdout)
+    told = json.loads(program.stdout.splitlines()[-1])
     assert (True, "broken", {}) == (told["flushed"], told["state"], told["dropped"])
     assert list(range(400)) == sorted(int(key) for key in fake_layer.keys())  # noqa: SIM118  (no dict)
     assert 1 == program.stderr.count("records are in memory only"), program.stderr
-    figures(records=400, lost=0)
+
+
+ENDS = [("run_off", 0), ("leave", 0), ("fail", 0), ("idle", signal.SIGINT), ("idle_with_handler", signal.SIGTERM)]
+
+
+@pytest.mark.row(6, "end in order, spool")
+@pytest.mark.parametrize("mode", ["always", "spill"])
+@pytest.mark.parametrize(("end", "number"), ENDS)
+def test_end_in_order_with_a_spool_leaves_nothing(
+    run: Run, fake_layer: FakeLayer, *, tmp_path: Path, mode: str, end: str, number: int
+) -> None:
+    """With Layer there, everything is sent once within the budget, and nothing stays on disk."""
+    program = run("life_ends.py", end, **{SPOOL: f"{mode}:{tmp_path}"})
+    if number:
+        program.wait_printed("ready")
+        program.send(number)
+    program.wait(30)
+    assert list(range(40)) == sorted(int(key) for key in fake_layer.keys())  # noqa: SIM118  (no dict)
+    assert 0 == sum(each.records for each in entries(tmp_path))
+
+
+@pytest.mark.row(6, "SIGTERM, SIGKILL, os._exit, spool")
+@pytest.mark.parametrize("mode", ["always", "spill"])
+@pytest.mark.parametrize(
+    ("end", "number"), [("idle_half_sent", signal.SIGTERM), ("idle_half_sent", signal.SIGKILL), ("cut_off", 0)]
+)
+def test_end_that_skips_python_with_a_spool(
+    run: Run, fake_layer: FakeLayer, background: MakeBackground, *, tmp_path: Path, mode: str, end: str, number: int
+) -> None:
+    """With write-ahead nothing accepted is lost; spilling saves what was written in trouble, and there was none."""
+    program = run("life_ends.py", end, **{SPOOL: f"{mode}:{tmp_path}"})
+    if number:
+        program.wait_printed("ready")
+        program.send(number)
+    program.wait(30)
+    recover(background(spool_dir=tmp_path, application_id="life"))
+    arrived = [int(key) for key in fake_layer.keys()]  # noqa: SIM118  (no dict)
+    assert len(arrived) == len(set(arrived))
+    least = 80 if mode == "always" else 40
+    assert set(range(least)) <= set(arrived) <= set(program.accepted())
 
 
 @pytest.mark.row(6, "end without a server, spool")
