@@ -51,6 +51,14 @@ def test_examples_of_a_docstring_run(name: str, devserver: Server) -> None:
     assert 0 == failed
 
 
+def test_tests_that_a_page_names_are_there() -> None:
+    """A promise that names the test which holds us to it names one that exists."""
+    written = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    for page in PAGES:
+        for name in re.findall(r"`(test_\w+)`", page.read_text("utf-8")):
+            assert f"def {name}(" in written, f"{page.name} names {name}"
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     """Each relative link names a file that is there."""
     for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:

@@ -41,6 +41,7 @@ __all__ = ["Adopted", "Entry", "Listed", "Spool", "SpoolError", "Token", "entrie
 
 MAX_BYTES = 256 * 1024 * 1024
 SEGMENT_BYTES = 4 * 1024 * 1024
+LOOK = 0.05  # seconds between two looks whether the file is still in its folder
 RETRY = 30.0  # seconds between two tries of a spool that cannot be written
 
 Token = Tuple[str, int]
@@ -117,7 +118,7 @@ class Spool:
         self._held = self._others = self._other_segments = self._waiting = 0
         self._counts = dict.fromkeys(("written", "settled", "adopted", "torn_tails", "errors"), 0)
         self._state, self._reason = "ok", ""
-        self._retry_at = float("-inf")
+        self._retry_at = self._looks_at = float("-inf")
         self._news: deque[tuple[Any, ...]] = deque()
 
     def write(self, payload: bytes, kind: int = RECORD, *, is_quiet: bool = False) -> int | None:
@@ -287,8 +288,10 @@ class Spool:
         segment = self._current
         if segment is None or segment.size >= self._segment_bytes:
             segment = self._begin()
-        elif not segment.is_linked:
-            raise FileNotFoundError(errno.ENOENT, "the folder or its files were deleted")
+        elif self._clock() >= self._looks_at:  # not each time: it costs a third of a write
+            if not segment.is_linked:
+                raise FileNotFoundError(errno.ENOENT, "the folder or its files were deleted")
+            self._looks_at = self._clock() + LOOK
         number, offset = self._next, segment.size
         self._held += segment.append(kind, number, payload)
         if self._is_synced:
