@@ -12,6 +12,7 @@ from pathlib import Path
 
 from chaos.life_program import SPOOL, act_many, begin, tell
 from layer_sdk import layer
+from layer_sdk.delivery._spool import LOOK
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     else:
         shutil.rmtree(Path(os.environ[SPOOL].partition(":")[2]))
+        time.sleep(LOOK)
     act_many(300, first=100)
     tell("recorded")
     flushed = layer.flush(30)

@@ -9,8 +9,9 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, Iterator
 
 import pytest
 import requests
@@ -31,8 +32,13 @@ needs_proc = pytest.mark.skipif(not PROC.exists(), reason="looks into /proc")
 def belongings() -> tuple[list[str], list[int], list[str]]:
     """Give what this process has: open files, children (zombies too), threads."""
     gc.collect()
-    files = [f"{each.name} {os.readlink(each)}" for each in (PROC / "fd").iterdir() if os.path.lexists(each)]
-    return sorted(files), children(), sorted(thread.name for thread in threading.enumerate())
+    return sorted(files()), children(), sorted(thread.name for thread in threading.enumerate())
+
+
+def files() -> Iterator[str]:
+    for each in (PROC / "fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed meanwhile, as that of the list itself
+            yield f"{each.name} {os.readlink(each)}"
 
 
 def children() -> list[int]:

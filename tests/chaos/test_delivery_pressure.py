@@ -12,7 +12,6 @@ from uuid import UUID
 
 import pytest
 
-from chaos import chaos_faults
 from chaos.recorded import MakeBackground, balance, numbers, record
 from layer_sdk import LayerRequestPreparationError, LayerSDKException, SessionActionRequest, layer
 from layer_sdk.delivery import BackgroundDelivery
@@ -20,32 +19,10 @@ from layer_sdk.delivery import BackgroundDelivery
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chaos.chaos_proxy import ChaosProxy
     from chaos.fake_layer import FakeLayer
 
 CANARY = "canary-7f3a9c"
 SESSION = "2ed6657d-e927-568b-95e1-2665a8aea6a2"
-
-
-@pytest.mark.parametrize("fault", [chaos_faults.refuse(), chaos_faults.black_hole()], ids=["refused", "black hole"])
-def test_outage_loses_nothing_and_is_not_hammered(
-    fake_layer: FakeLayer, chaos_proxy: ChaosProxy, background: MakeBackground, fault: chaos_faults.Fault
-) -> None:
-    """What is recorded while the server is away waits, a handful of requests ask for it, and then all arrives."""
-    mine = background(base_url=chaos_proxy.url, http_timeout=1)
-    chaos_proxy.use(fault)
-    ids = record(mine, 10, sessions=200)
-    assert not mine.flush(4)
-    asked = mine.stats()["requests"]
-    chaos_proxy.use()
-    assert mine.flush(60)
-    stats = mine.stats()
-    assert ({session_id: numbers(10) for session_id in ids}, 2200, 0) == (
-        fake_layer.keys_by_session(),
-        stats["sent"],
-        balance(stats),
-    )
-    assert 15 >= asked
 
 
 @pytest.mark.parametrize("overflow", ["drop_newest", "drop_oldest", "block"])

@@ -161,13 +161,14 @@ def test_outage(
     mine = background(base_url=chaos_proxy.url, http_timeout=1)
     chaos_proxy.use(fault)
     began = time.monotonic()
-    record(mine, 19, sessions=1000)
+    ids = record(mine, 19, sessions=1000)
     assert not mine.flush(max(0.0, began + seconds - time.monotonic()))
     asked = mine.stats()["requests"]
     chaos_proxy.use()
     assert mine.flush(60)
     stats = mine.stats()
-    assert (20_000, 19_000, 0) == (stats["sent"], fake_layer.count(), balance(stats))
+    assert {session_id: numbers(19) for session_id in ids} == fake_layer.keys_by_session()
+    assert (20_000, 0) == (stats["sent"], balance(stats))
     assert 15 >= asked
     figures(records=20_000, requests_in_the_outage=asked, lost=20_000 - stats["sent"])
 
