@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SDK := layer_sdk generated/layer_api
 
-.PHONY: help demo test check generate check-generated fuzz compat chaos clean
+.PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak chaos clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -38,6 +38,12 @@ fuzz: .venv/dev ## let Schemathesis loose on the embedded Layer, a few thousand 
 
 compat: .venv/dev ## the built wheel on every Python here, and the published SDK against the embedded Layer
 	$(BIN)/python scripts/compat.py
+
+keycloak: .venv/dev ## run a real Keycloak on this machine until Ctrl-C; fetched once by Maven, needs Java 17
+	$(BIN)/python scripts/keycloak_server.py
+
+test-keycloak: .venv/dev ## run the tests against a real Keycloak, started and stopped for them (four minutes)
+	$(BIN)/python -m pytest tests/keycloak -m keycloak
 
 chaos: .venv/dev ## longer than the suite: a million records, 200 kills, a random seed (about ten minutes)
 	$(BIN)/python scripts/soak.py

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from urllib.parse import parse_qs
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from scripted_server import Answer, Asked, ScriptedServer
 
@@ -34,12 +34,16 @@ class SigningKey:
         self.algorithm = algorithm
         is_rsa = algorithm[0] in "RP"
         self.private = rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
-        self.published: dict[str, Any] = {
-            **_public_numbers(self.private.public_key()),
-            "kid": key_id,
-            "use": "sig",
-            "alg": algorithm,
-        }
+        self.published = self._entry(self.private.public_key())
+
+    def _entry(self, key: Any) -> dict[str, Any]:
+        form = RSAAlgorithm if self.algorithm[0] in "RP" else ECAlgorithm
+        return {**form.to_jwk(key, as_dict=True), "kid": self.id, "use": "sig", "alg": self.algorithm}
+
+    @property
+    def private_entry(self) -> dict[str, Any]:
+        """The whole pair, as a provider's own key set has it."""
+        return self._entry(self.private)
 
     @property
     def private_pem(self) -> str:
@@ -53,17 +57,6 @@ class SigningKey:
         """The public key, as it might be taken for a secret."""
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         return self.private.public_key().public_bytes(serialization.Encoding.PEM, form)
-
-
-def _public_numbers(key: Any) -> dict[str, str]:
-    numbers = key.public_numbers()
-    if isinstance(key, rsa.RSAPublicKey):
-        return {"kty": "RSA", "n": _base64(numbers.n, 256), "e": _base64(numbers.e, 3)}
-    return {"kty": "EC", "crv": "P-256", "x": _base64(numbers.x, 32), "y": _base64(numbers.y, 32)}
-
-
-def _base64(number: int, size: int) -> str:
-    return base64.urlsafe_b64encode(number.to_bytes(size, "big")).rstrip(b"=").decode("ascii")
 
 
 class Issuer:
