@@ -61,7 +61,7 @@ clean: ## remove what the targets above have made
 	$(PYTHON) -c 'import sys; sys.exit("make: the development tools need Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[devserver]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[devserver,jwt]'
 	mkdir -p .envs/node && cp requirements/package.json requirements/package-lock.json requirements/npmrc .envs/node/
 	mv .envs/node/npmrc .envs/node/.npmrc
 	cd .envs/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
