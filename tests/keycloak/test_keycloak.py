@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from keycloak.keycloak_provider import KeycloakProvider, keycloak_server
 from layer_sdk import LayerAuthError
 from oidc_scenarios import *  # noqa: F403  (the tests, and the fixtures they need)
 
@@ -14,17 +13,6 @@ if TYPE_CHECKING:
     from oidc_scenarios import Open
 
 pytestmark = pytest.mark.keycloak
-
-
-@pytest.fixture(scope="module")
-def real() -> Iterator[KeycloakProvider]:
-    """One Keycloak for all tests of this module."""
-    try:
-        keycloak_server.fetch()
-    except keycloak_server.UnavailableError as error:
-        pytest.skip(str(error))
-    with KeycloakProvider() as provider:
-        yield provider
 
 
 def test_unknown_scope(sides: Open) -> None:
