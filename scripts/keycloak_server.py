@@ -207,19 +207,28 @@ def main() -> int:
     """Run Keycloak until Ctrl-C; the exit status."""
     parser = argparse.ArgumentParser(description="Run Keycloak with the realm of the tests until Ctrl-C.")
     parser.add_argument("--port", type=int, default=PORT, help="port to listen on (default: %(default)s)")
+    port = parser.parse_args().port
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        port = parser.parse_args().port
-        process = start(port)
+        _run(port)
     except (UnavailableError, StartError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"Issuer: {issuer(port)}")
-    print(f"Administrator: {' / '.join(ADMINISTRATOR)} at http://127.0.0.1:{port}/admin. Ctrl-C ends it.", flush=True)
-    try:
-        process.wait()
     except KeyboardInterrupt:
-        stop(process)
+        return 0
     return 0
+
+
+def _run(port: int) -> None:
+    process = start(port)
+    try:
+        print(f"Issuer: {issuer(port)}")
+        print(
+            f"Administrator: {' / '.join(ADMINISTRATOR)} at http://127.0.0.1:{port}/admin. Ctrl-C ends it.", flush=True
+        )
+        process.wait()
+    finally:
+        stop(process)
 
 
 if __name__ == "__main__":

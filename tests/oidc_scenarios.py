@@ -22,6 +22,8 @@ from layer_sdk.devserver import Server, Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from scripted_server import ScriptedServer
+
 THREADS = 32
 ACTIONS = 5
 PACE = 0.2  # seconds between two requests of a thread: a steady load that leaves the machine its breath
@@ -75,12 +77,12 @@ class Sides:
     """A `Layer` and the two sessions it uses: one to the provider, one to the embedded Layer.
 
     Args:
-        server: The embedded Layer.
+        server: The embedded Layer, or what stands in for one.
         credentials: Arguments of `OIDCClientCredentials`.
         options: Options of `layer.init`.
     """
 
-    def __init__(self, server: Server, credentials: dict[str, Any], **options: Any) -> None:
+    def __init__(self, server: Server | ScriptedServer, credentials: dict[str, Any], **options: Any) -> None:
         self.tokens, self.calls = Watched(), Watched()
         self.provider = OIDCClientCredentials(
             **{"scope": "layer-sdk", "http_session": self.tokens, "http_timeout": 10, **credentials}
