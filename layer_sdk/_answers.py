@@ -91,7 +91,7 @@ def _lack(answer: Answer) -> str:
 def _words(answer: Answer, secrets: tuple[Secret[str], ...]) -> str:
     """Repeat what the provider says, without what it should not have said."""
     fields = answer.fields.reveal()
-    tokens = [Secret(value) for name, value in fields.items() if "token" in name and isinstance(value, str)]
+    tokens = [Secret(value) for name, value in fields.items() if name.endswith("token") and isinstance(value, str)]
     said = [_text(fields.get(name)) for name in ("error", "error_description")]
     text = hide(" - ".join(words for words in said if words), (*secrets, *tokens))
     text = "".join(letter if letter.isprintable() else " " for letter in text)

@@ -123,8 +123,8 @@ def hide(text: str, secrets: Iterable[Secret[str]]) -> str:
 def _forms(value: str) -> list[str]:
     if len(value) < MIN_LENGTH:
         return []
-    plain = value.encode("utf-8")
-    forms = {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], repr(value)[1:-1]}
+    plain = value.encode("utf-8", "surrogatepass")
+    forms = {value, quote(plain, safe=""), quote_plus(plain), json.dumps(value)[1:-1], repr(value)[1:-1]}
     forms |= {b64encode(plain).decode(), plain.decode("latin-1"), repr(plain)[2:-1]}
     return sorted(forms, key=len, reverse=True)
 

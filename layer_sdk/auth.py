@@ -108,10 +108,10 @@ class APIKey(AuthProvider):
     def __init__(self, header: str, value: str | Callable[[], str], *, allow_insecure: bool = False) -> None:
         given = Secret(value)
         del value
+        self._header = header  # first of all: a traceback may show a provider that is half made
         if not isinstance(header, str) or not HEADER_NAME.fullmatch(header):
             raise LayerInvalidConfigurationError("header must be the name of an HTTP header, such as X-API-Key")
         self.allow_insecure = allow_insecure
-        self._header = header
         self._source = _source("value", given, _problem_with_value)
 
     def __repr__(self) -> str:
@@ -167,6 +167,8 @@ class OIDCClientCredentials(AuthProvider):
         False
     """
 
+    _shown = "..."  # a traceback may show a provider that is half made
+
     def __init__(
         self,
         *,
@@ -192,13 +194,12 @@ class OIDCClientCredentials(AuthProvider):
         del token_url, client_secret, private_key, extra_parameters  # a traceback from here on shows none of them
         self.allow_insecure = allow_insecure
         url, issuer = options.location(given_url, issuer)
-        self._shown_place = f"issuer={issuer!r}" if url is None else f"token_url={without_login(url.reveal())!r}"
-        self._client_id = options.client_id(client_id)
+        client_id = options.client_id(client_id)
+        place = f"issuer={issuer!r}" if url is None else f"token_url={without_login(url.reveal())!r}"
+        self._shown = f"{place}, client_id={client_id!r}"
         secret = options.source("client_secret", given_secret, client_secret_file, "LAYER_OIDC_CLIENT_SECRET")
         key = options.source("private_key", given_key, private_key_file)
-        client = options.client_auth(
-            client_auth, self._client_id, secret, key, key_id=key_id, algorithm=signing_algorithm
-        )
+        client = options.client_auth(client_auth, client_id, secret, key, key_id=key_id, algorithm=signing_algorithm)
         fields = Secret(options.parameters(scope, audience, given_extra))
         exchange = Exchange(http_session, options.timeout(http_timeout))
         if not allow_insecure:
@@ -210,7 +211,7 @@ class OIDCClientCredentials(AuthProvider):
         self._tokens = TokenCache(grant.fetch)
 
     def __repr__(self) -> str:
-        return f"OIDCClientCredentials({self._shown_place}, client_id={self._client_id!r})"
+        return f"OIDCClientCredentials({self._shown})"
 
     def get_headers(self) -> dict[str, str]:
         """Give the `Authorization` header, with a new token when the old one is about to expire.
