@@ -168,9 +168,10 @@ def test_each_way_to_authenticate(sides: Open, client_auth: str) -> None:
     assert ([200], [201]) == (mine.tokens.statuses, mine.calls.statuses)
 
 
-def test_issuer_alone_says_where_tokens_are(sides: Open, real: RealProvider) -> None:
-    """The issuer's URL is enough: the token endpoint is found out."""
-    mine = sides(credentials={"issuer": real.issuer})
+@pytest.mark.parametrize("client_auth", ["post", "private_key_jwt"])
+def test_issuer_alone_says_where_tokens_are(sides: Open, real: RealProvider, client_auth: str) -> None:
+    """The issuer's URL is enough: the token endpoint is found out, and assertions are addressed to the issuer."""
+    mine = sides(client_auth, credentials={"issuer": real.issuer})
     assert mine.layer.create_session()
     assert real.token_url == mine.tokens.answers[-1].request.url
 
