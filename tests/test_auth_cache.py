@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -265,8 +266,13 @@ def test_child_forked_in_the_middle_of_a_fetch_fetches_itself() -> None:
                 asked.gate = threading.Event()
                 asked.gate.set()
                 os._exit(0 if got(cache) == "t2" else 1)
-        until(lambda: os.waitpid(child, os.WNOHANG) == (child, 0))
-        asked.gate.set()
+        try:
+            until(lambda: os.waitpid(child, os.WNOHANG) == (child, 0))
+        except AssertionError:
+            os.kill(child, signal.SIGKILL)
+            raise
+        finally:
+            asked.gate.set()
         assert "t1" == fetching.result(30)
 
 

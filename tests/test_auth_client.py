@@ -272,16 +272,20 @@ def test_secret_that_was_exchanged_is_read_for_the_next_token(scripted: Scripted
     assert ["old", "old", "new", "new"] == [form(asked)["client_secret"] for asked in server.asked]
 
 
-@pytest.mark.parametrize("error", ["invalid_client", "unauthorized_client"])
+@pytest.mark.parametrize(
+    ("status", "error"), [(400, "invalid_client"), (400, "unauthorized_client"), (401, "of_its_own")]
+)
 @pytest.mark.parametrize("method", ["post", "basic"])
-def test_secret_that_is_exchanged_meanwhile(scripted: Scripted, tmp_path: Path, error: str, method: str) -> None:
+def test_secret_that_is_exchanged_meanwhile(
+    scripted: Scripted, tmp_path: Path, status: int, error: str, method: str
+) -> None:
     """Where the provider knows the new secret already, it is read once more, and that is no error."""
     file = tmp_path / "secret"
     file.write_text("old-secret")
 
     def rotate(_: Asked) -> Answer:
         file.write_text("new-secret")
-        return answer({"error": error}, 401)
+        return answer({"error": error}, status)
 
     server = scripted(rotate, TOKEN)
     provider(server, client_secret_file=file, client_auth=method).get_headers()
