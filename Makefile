@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SDK := layer_sdk generated/layer_api
 
-.PHONY: help demo test check generate check-generated fuzz compat matrix chaos bench clean
+.PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak matrix chaos bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -39,6 +39,12 @@ fuzz: .venv/dev ## let Schemathesis loose on the embedded Layer, a few thousand 
 compat: .venv/dev ## the built wheel on every Python here, and the published SDK against the embedded Layer
 	$(BIN)/python scripts/compat.py
 
+keycloak: .venv/dev ## run a real Keycloak on this machine until Ctrl-C; fetched once by Maven, needs Java 17
+	$(BIN)/python scripts/keycloak_server.py
+
+test-keycloak: .venv/dev ## run the tests against a real Keycloak, started and stopped for them (four minutes)
+	$(BIN)/python -m pytest tests/keycloak -m keycloak
+
 matrix: .venv/dev ## the fault matrix of background delivery alone, with its figures (about five minutes)
 	$(BIN)/python -m pytest -q -m row
 
@@ -61,7 +67,7 @@ clean: ## remove what the targets above have made
 	$(PYTHON) -c 'import sys; sys.exit("make: the development tools need Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[devserver]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[devserver,jwt]'
 	mkdir -p .envs/node && cp requirements/package.json requirements/package-lock.json requirements/npmrc .envs/node/
 	mv .envs/node/npmrc .envs/node/.npmrc
 	cd .envs/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund

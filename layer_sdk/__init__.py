@@ -28,7 +28,7 @@ from .exceptions import (
 )
 
 if TYPE_CHECKING:
-    from .auth import AuthProvider, OIDCClientCredentials
+    from .auth import APIKey, AuthProvider, BearerToken, OIDCClientCredentials
     from .schemas import (
         ApplicationCreationRequest,
         ApplicationCreationResponse,
@@ -44,9 +44,11 @@ if TYPE_CHECKING:
 layer = Layer()
 
 __all__ = [
+    "APIKey",
     "ApplicationCreationRequest",
     "ApplicationCreationResponse",
     "AuthProvider",
+    "BearerToken",
     "FirewallLookupDecision",
     "FirewallSessionLookupResponse",
     "Layer",
@@ -75,12 +77,15 @@ __all__ = [
 ]
 
 
+AUTH = ("APIKey", "AuthProvider", "BearerToken", "OIDCClientCredentials")
+
+
 def __getattr__(name: str) -> Any:
     # The models load attrs and the auth classes load more; a program that only imports us pays for neither.
     if name in __all__:
         from importlib import import_module
 
-        module = ".auth" if name in ("AuthProvider", "OIDCClientCredentials") else ".schemas"
+        module = ".auth" if name in AUTH else ".schemas"
         value = getattr(import_module(module, __name__), name)
         globals()[name] = value
         return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import math
 import netrc  # noqa: F401  (requests imports it in its first request: a child forked meanwhile would wait for ever)
 import time
@@ -17,7 +18,9 @@ from requests import exceptions as failed
 from urllib3 import exceptions as urllib3_failed
 
 from . import _fork, _pools
+from ._origins import Origin, is_exposed, named, origin_of
 from ._retry import once
+from ._secrets import Secret
 from ._suppression import suppressed
 from .auth import AuthProvider
 from .exceptions import LayerAuthError, LayerSDKException
@@ -25,6 +28,8 @@ from .exceptions import LayerAuthError, LayerSDKException
 T = TypeVar("T")
 
 UNAUTHORIZED = 401
+# Marks a request whose headers hold credentials of a provider.
+CONFINED = "layer_sdk.confined"
 
 # requests' exceptions as the httpx ones that the generated client documents; the first that fits is taken, so each
 # class stands before its bases. tests/test_http.py sees to it that none is missing.
@@ -142,12 +147,33 @@ class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             timeout=(_capped(timeout.get("connect")), _capped(timeout.get("read"))),
             allow_redirects=True,
             auth=_keep if keeps_own else None,
+            hooks=_confining(session) if request.extensions.get(CONFINED) else None,
         )
 
 
 def _keep(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
     """Stand where requests would put credentials out of a netrc file over the ones that the request has."""
     return prepared
+
+
+def _confining(session: requests.Session) -> dict[str, list[Callable[..., Any]]]:
+    """Make hooks that stop a redirect to another origin, before those that the session has.
+
+    On such a redirect, requests takes the `Authorization` header away and leaves all others. Without credentials the
+    request would be of no use there, and its body is nobody else's either.
+    """
+
+    def stop(response: requests.Response, **_: Any) -> None:
+        following = next(session.resolve_redirects(response, response.request, yield_requests=True), None)
+        here, there = origin_of(str(response.url)), origin_of(str(getattr(following, "url", response.url)))
+        if here != there:
+            raise LayerAuthError(
+                f"{named(here)} redirected with status {response.status_code} to {named(there)}, where the credentials "
+                "must not go: configure the address that answers"
+            )
+
+    own = session.hooks.get("response") or []
+    return {"response": [stop, *([own] if callable(own) else own)]}
 
 
 def _headers(request: httpx.Request) -> dict[str, str]:
@@ -198,48 +224,98 @@ class ProviderAuth(httpx.Auth):
 
     Args:
         provider: Where the headers come from.
+        base_urls: Whom they are for. They go to these origins and to no other.
     """
 
-    def __init__(self, provider: AuthProvider) -> None:
+    def __init__(self, provider: AuthProvider, *base_urls: str) -> None:
         self._provider = provider
+        self._origins = {origin_of(url) for url in base_urls}
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send with the provider's headers; after a 401, invalidate them and send once more."""
-        request.headers.update(credentials(self._provider))
+        sent = self._authenticate(request)
         response = yield request
-        if response.status_code == UNAUTHORIZED and self._renew():
-            request.headers.update(credentials(self._provider))
+        if response.status_code == UNAUTHORIZED and self._replace(request, sent):
             yield request
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Do the same with the provider in a thread: it may have to fetch a token."""
-        request.headers.update(await in_thread(credentials, self._provider))
+        sent = await in_thread(self._authenticate, request)
         response = yield request
-        if response.status_code == UNAUTHORIZED and self._renew():
-            request.headers.update(await in_thread(credentials, self._provider))
+        if response.status_code == UNAUTHORIZED and await in_thread(self._replace, request, sent):
             yield request
 
-    def _renew(self) -> bool:
+    def _authenticate(self, request: httpx.Request) -> Secret[dict[str, str]]:
+        self._check(str(request.url))
+        headers = credentials(self._provider)
+        request.headers.update(headers.reveal())
+        request.extensions = {**request.extensions, CONFINED: True}
+        return headers
+
+    def _replace(self, request: httpx.Request, refused: Secret[dict[str, str]]) -> bool:
+        """Put other credentials on a request whose own were refused; False where there are none."""
+        was_forgotten = self._invalidate(refused)
+        return self._authenticate(request) != refused or was_forgotten
+
+    def _check(self, url: str) -> None:
+        origin: Origin = origin_of(url)
+        if origin not in self._origins:
+            ours = " and ".join(sorted(named(each) for each in self._origins))
+            raise LayerAuthError(f"The credentials are for {ours}: they are not sent to {named(origin)}")
+        if is_exposed(url) and not getattr(self._provider, "allow_insecure", False):
+            raise LayerAuthError(
+                f"The credentials are not sent over plain http, to {named(origin)}, for all on the way to read: "
+                f"use https, or give {type(self._provider).__name__} allow_insecure=True"
+            )
+
+    def _invalidate(self, refused: Secret[dict[str, str]]) -> bool:
         invalidate = getattr(self._provider, "invalidate", None)
         if invalidate is None or getattr(invalidate, "__func__", None) is AuthProvider.invalidate:
             return False
-        invalidate()
+        options = {"refused": refused.reveal()} if _takes_refused(invalidate) else {}
+        _asked(self._provider, "invalidate", partial(invalidate, **options))
         return True
 
 
-def credentials(provider: AuthProvider) -> dict[str, str]:
+def _takes_refused(invalidate: Callable[..., Any]) -> bool:
+    try:
+        return "refused" in inspect.signature(invalidate).parameters
+    except (TypeError, ValueError):  # written in C
+        return False
+
+
+def credentials(provider: AuthProvider) -> Secret[dict[str, str]]:
     """Ask a provider for its headers.
 
     Raises:
         LayerAuthError: If it has none to give, or fails in a way of its own.
     """
+    headers = _asked(provider, "get_headers", lambda: dict(provider.get_headers()))
+    problem = _problem_with(headers)
+    if problem is not None:
+        raise LayerAuthError(f"{type(provider).__name__}.get_headers() gave {problem}")
+    return headers
+
+
+def _asked(provider: AuthProvider, name: str, call: Callable[[], T]) -> Secret[T]:
     try:
-        headers = dict(provider.get_headers())
+        return Secret(call())
     except LayerSDKException:
         raise
     except Exception as error:
-        raise LayerAuthError(f"{type(provider).__name__}.get_headers() raised {type(error).__name__}") from error
-    return headers
+        raise LayerAuthError(f"{type(provider).__name__}.{name}() raised {type(error).__name__}") from error
+
+
+def _problem_with(headers: Secret[dict[Any, Any]]) -> str | None:
+    """Say why headers cannot be sent, without showing them; None where they can."""
+    if not headers.reveal():
+        return "no headers, and no request goes out without credentials"
+    for name, value in headers.reveal().items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            return f"headers that are no texts, but {type(name).__name__} and {type(value).__name__}"
+        if not name.isascii() or not value.isascii() or not (name + value).isprintable() or not value.strip():
+            return f"a header {name!r:.100} that is empty, or not ASCII on one line"
+    return None
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any) -> T:

@@ -51,7 +51,7 @@ class Parts(NamedTuple):
 def assemble(settings: Settings, environ: Mapping[str, str]) -> Parts:
     """Put the parts together; asks Layer for the application's id where only its name is known."""
     session = settings.http_session if settings.http_session is not None else default_session()
-    auth = None if settings.auth_provider is None else _http.ProviderAuth(settings.auth_provider)
+    auth = _auth(settings)
     raw = _wire.raw_client(settings.base_url, session, settings.http_timeout, auth)
     raw_firewall = None
     if settings.firewall_base_url is not None:
@@ -70,6 +70,13 @@ def assemble(settings: Settings, environ: Mapping[str, str]) -> Parts:
         sink = _background(settings, environ, sending, application_id, attributes)
     recorder = Recorder(sink, application_id, attributes, scrub)
     return Parts(settings, application_id, attributes, sessions, raw, raw_firewall, wire, scrub, sink, recorder)
+
+
+def _auth(settings: Settings) -> _http.ProviderAuth | None:
+    if settings.auth_provider is None:
+        return None
+    urls = (settings.base_url, settings.firewall_base_url)
+    return _http.ProviderAuth(settings.auth_provider, *(url for url in urls if url is not None))
 
 
 def _application_id(wire: _wire.Wire, name: str) -> str:

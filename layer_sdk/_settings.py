@@ -12,7 +12,8 @@ from typing import Any, Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from .auth import DEFAULT_TIMEOUT, MAX_TIMEOUT, seconds_of, shown
+from ._origins import is_exposed, named, origin_of
+from ._timeouts import DEFAULT_TIMEOUT, MAX_TIMEOUT, seconds_of, shown
 from .exceptions import LayerInvalidConfigurationError, LayerMissingRequiredConfigurationError
 
 
@@ -303,6 +304,7 @@ class Settings:
         if origins["application_name"] == "argument" and origins["application_id"] != "argument":
             values["application_id"], origins["application_id"] = None, "default"
         _require(values, environ)
+        _refuse_exposed(values)
         return cls(**values, origins=origins)
 
 
@@ -344,6 +346,19 @@ def _require(values: Mapping[str, Any], environ: Mapping[str, str]) -> None:
         raise _missing(["application_id", "application_name"], environ)
     if values["enable_firewall_instrumentation"] and values["firewall_base_url"] is None:
         raise _missing(["firewall_base_url"], environ)
+
+
+def _refuse_exposed(values: Mapping[str, Any]) -> None:
+    """Refuse credentials that everybody on the way could read; without this, each request would fail by itself."""
+    provider = values["auth_provider"]
+    if provider is None or getattr(provider, "allow_insecure", False):
+        return
+    for name in ("base_url", "firewall_base_url"):
+        if values[name] is not None and is_exposed(values[name]):
+            raise LayerInvalidConfigurationError(
+                f"{name} is plain http, to {named(origin_of(values[name]))}, for all on the way to read credentials: "
+                f"use https, or give {type(provider).__name__} allow_insecure=True"
+            )
 
 
 def _missing(names: list[str], environ: Mapping[str, str]) -> LayerMissingRequiredConfigurationError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Callable, Mapping, TypeVar
 from uuid import UUID, uuid4
 
@@ -49,6 +50,7 @@ REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-
 # Where servers put the sentence that says what is wrong.
 MESSAGE_FIELDS = ("detail", "message", "error_description", "error", "title")
 MESSAGE_LENGTH = 300
+CHALLENGE = re.compile(r'\berror_description="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 
 
 def raw_client(
@@ -181,7 +183,7 @@ def _refused(doing: str, answer: Response[Any], kind: type[LayerHTTPError]) -> L
         location = answer.headers.get("location", "nowhere")
         words = f"redirected to {location}, which would lose the request's body; configure the address it names"
     else:
-        words = _words(answer.content)
+        words = _words(answer.content) or _challenge(answer.headers) or "no reason given"
     error = kind(f"{doing}: {words}", status, _text(answer.content), _request_id(answer.headers))
     error.retry_after = _retry_after(answer.headers)
     return error
@@ -202,7 +204,13 @@ def _words(content: bytes) -> str:
         parsed = json.loads(text)
     except ValueError:
         parsed = text
-    return _sentence(parsed)[:MESSAGE_LENGTH] or "no reason given"
+    return _sentence(parsed)[:MESSAGE_LENGTH]
+
+
+def _challenge(headers: Mapping[str, str]) -> str:
+    """Find the sentence in the header that refuses a token (RFC 6750, section 3)."""
+    found = CHALLENGE.search(headers.get("www-authenticate", ""))
+    return " ".join(re.sub(r"\\(.)", r"\1", found[1]).split())[:MESSAGE_LENGTH] if found else ""
 
 
 def _sentence(body: Any) -> str:

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import math
-import os
-import time
+import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Mapping, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Callable, Mapping
 
-from . import _fork
-from .exceptions import (
-    LayerAuthError,
-    LayerInvalidConfigurationError,
-    LayerMissingRequiredConfigurationError,
-    LayerRequestError,
-)
+from . import _oidc_options as options
+from ._discovery import Discovery, Given
+from ._exchange import Exchange
+from ._grant import ClientCredentialsGrant
+from ._origins import without_login
+from ._secrets import Secret, SecretSource, problem_with
+from ._tokens import TokenCache
+from .exceptions import LayerAuthError, LayerInvalidConfigurationError
 
 if TYPE_CHECKING:
+    import os
+
     import requests
 
-T = TypeVar("T")
-
-DEFAULT_TIMEOUT = 10.0
-MAX_TIMEOUT = 2_000_000.0  # a socket cannot wait longer: milliseconds in 31 bits
-# A token is renewed when a tenth of its life is left, so that none expires on its way to the server.
-RENEW_AT = 0.9
-# RFC 6749 recommends `expires_in` and leaves it optional; a token without one is asked for anew after a minute.
-ASSUMED_LIFETIME = 60.0
-MAX_LIFETIME = 86_400.0
-# Besides 5xx, the statuses that say: not now.
-NOT_NOW = {408, 425, 429}
-REFUSED = {400, 401, 403}
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 
 
 class AuthProvider(ABC):
     """The extension point for authentication: anything that can say which headers a request needs.
+
+    After a 401 the SDK calls `invalidate`, asks for headers anew and repeats the request once. A provider whose
+    `invalidate` has a parameter `refused` is given the headers that were refused, so that it can keep newer ones.
+
+    Attributes:
+        allow_insecure: Whether the headers may cross a network over plain http. By default they go only over https, or
+            stay within this machine.
 
     Example:
         >>> class Ticket(AuthProvider):
@@ -44,6 +40,8 @@ class AuthProvider(ABC):
         >>> Ticket().get_headers()
         {'X-Ticket': 't-1'}
     """
+
+    allow_insecure: bool = False
 
     @abstractmethod
     def get_headers(self) -> dict[str, str]:
@@ -57,21 +55,106 @@ class AuthProvider(ABC):
         """Forget what is cached: the server answered 401 to it. Optional."""
 
 
+class BearerToken(AuthProvider):
+    """A token that you have already, sent as `Authorization: Bearer` (RFC 6750, section 2.1).
+
+    Args:
+        token: The token, or a function that gives it: it is called for every request, from any thread.
+        allow_insecure: Whether the token may cross a network over plain http.
+
+    Raises:
+        LayerInvalidConfigurationError: If the token is empty or cannot be sent.
+
+    Example:
+        >>> provider = BearerToken("not-shown")
+        >>> provider.get_headers()["Authorization"].split()[0], "not-shown" in repr(provider)
+        ('Bearer', False)
+    """
+
+    def __init__(self, token: str | Callable[[], str], *, allow_insecure: bool = False) -> None:
+        given = Secret(token)
+        del token
+        self.allow_insecure = allow_insecure
+        self._source = _source("token", given, _problem_with_token)
+
+    def __repr__(self) -> str:
+        return "BearerToken(***)"
+
+    def get_headers(self) -> dict[str, str]:
+        """Give the `Authorization` header.
+
+        Raises:
+            LayerAuthError: If the function gives no token that can be sent.
+        """
+        return {"Authorization": f"Bearer {_read('token', self._source, _problem_with_token).reveal()}"}
+
+
+class APIKey(AuthProvider):
+    """A key in a header of its own.
+
+    Args:
+        header: The header's name, such as `X-API-Key`.
+        value: The key, or a function that gives it: it is called for every request, from any thread.
+        allow_insecure: Whether the key may cross a network over plain http.
+
+    Raises:
+        LayerInvalidConfigurationError: If name or key cannot be a header's.
+
+    Example:
+        >>> APIKey("X-API-Key", "not-shown")
+        APIKey('X-API-Key', ***)
+    """
+
+    def __init__(self, header: str, value: str | Callable[[], str], *, allow_insecure: bool = False) -> None:
+        given = Secret(value)
+        del value
+        self._header = header  # first of all: a traceback may show a provider that is half made
+        if not isinstance(header, str) or not HEADER_NAME.fullmatch(header):
+            raise LayerInvalidConfigurationError("header must be the name of an HTTP header, such as X-API-Key")
+        self.allow_insecure = allow_insecure
+        self._source = _source("value", given, _problem_with_value)
+
+    def __repr__(self) -> str:
+        return f"APIKey({self._header!r}, ***)"
+
+    def get_headers(self) -> dict[str, str]:
+        """Give the header.
+
+        Raises:
+            LayerAuthError: If the function gives no key that can be sent.
+        """
+        return {self._header: _read("value", self._source, _problem_with_value).reveal()}
+
+
 class OIDCClientCredentials(AuthProvider):
     """Tokens by the client credentials grant of OAuth 2.0 (RFC 6749, section 4.4), tested with Keycloak.
 
-    A token is fetched when the first request needs it, shared by all threads, and renewed shortly before it expires.
+    A token is fetched when the first request needs it, shared by all threads, and renewed by one of them shortly before
+    it expires, while the others go on using it.
 
     Args:
         token_url: The token endpoint. Else `LAYER_OIDC_TOKEN_URL`.
         client_id: The client's id. Else `LAYER_OIDC_CLIENT_ID`.
-        client_secret: The client's secret. Else `LAYER_OIDC_CLIENT_SECRET`.
+        client_secret: The client's secret, or a function that gives it. Else `LAYER_OIDC_CLIENT_SECRET`.
         scope: The scope to ask for, optional. Else `LAYER_OIDC_SCOPE`.
         http_session: A `requests.Session` for the token requests. By default one with the SDK's retry policy.
         http_timeout: Seconds to connect and to wait for an answer, each. Else `LAYER_OIDC_TIMEOUT`, else 10.
+        issuer: In place of `token_url`: the provider's issuer identifier, whose description names the token endpoint
+            (OpenID Connect Discovery 1.0). Else `LAYER_OIDC_ISSUER`.
+        client_secret_file: A file that holds the secret, read for each token. Else `LAYER_OIDC_CLIENT_SECRET_FILE`.
+        client_auth: How the secret is sent: `post`, in the form, or `basic`, in a header (RFC 6749, section 2.3.1). Or,
+            without a secret: `private_key_jwt` (RFC 7523, section 2.2; needs the extra `jwt`), or `tls`, by the
+            certificate of `http_session` (RFC 8705).
+        private_key: The key for `private_key_jwt`, in PEM, or a function that gives it.
+        private_key_file: A file that holds that key, read for each token.
+        key_id: The key's id, for a provider that knows several keys of this client.
+        signing_algorithm: What to sign with, such as `PS256`. By default what fits the key: RS256, ES256, EdDSA.
+        audience: The `audience` to ask for, for providers that want one.
+        extra_parameters: More fields for the token request.
+        allow_insecure: Whether secret and token may cross a network over plain http.
 
     Raises:
-        LayerMissingRequiredConfigurationError: If one of the first three is given neither way.
+        LayerMissingRequiredConfigurationError: If endpoint, client id or secret are given nowhere.
         LayerInvalidConfigurationError: If a value cannot be used.
 
     Example:
@@ -84,36 +167,51 @@ class OIDCClientCredentials(AuthProvider):
         False
     """
 
+    _shown = "..."  # a traceback may show a provider that is half made
+
     def __init__(
         self,
         *,
         token_url: str | None = None,
         client_id: str | None = None,
-        client_secret: str | None = None,
+        client_secret: str | Callable[[], str] | None = None,
         scope: str | None = None,
         http_session: requests.Session | None = None,
         http_timeout: float | None = None,
+        issuer: str | None = None,
+        client_secret_file: str | os.PathLike[str] | None = None,
+        client_auth: str = "post",
+        private_key: str | Callable[[], str] | None = None,
+        private_key_file: str | os.PathLike[str] | None = None,
+        key_id: str | None = None,
+        signing_algorithm: str | None = None,
+        audience: str | None = None,
+        extra_parameters: Mapping[str, str] | None = None,
+        allow_insecure: bool = False,
     ) -> None:
-        self._token_url = _url(_required("token_url", token_url, "LAYER_OIDC_TOKEN_URL"))
-        self._shown_url = _without_login(self._token_url)
-        self._client_id = _required("client_id", client_id, "LAYER_OIDC_CLIENT_ID").strip()
-        self._client_secret = _required("client_secret", client_secret, "LAYER_OIDC_CLIENT_SECRET")
-        self._scope = (scope or os.environ.get("LAYER_OIDC_SCOPE", "")).strip()
-        self._timeout = _timeout(http_timeout)
-        self._session = http_session
-        self._lock = _fork.Lock()
-        _fork.watch(self)
-        self._token: tuple[str, float] | None = None  # the token and the monotonic time at which to renew it
-
-    def after_fork(self) -> None:
-        """Leave the parent's connections alone; the token serves both."""
-        if self._session is not None:
-            from . import _pools
-
-            _pools.renew(self._session)
+        given_url, given_secret = Secret(token_url), Secret(client_secret)
+        given_key, given_extra = Secret(private_key), Secret(extra_parameters)
+        del token_url, client_secret, private_key, extra_parameters  # a traceback from here on shows none of them
+        self.allow_insecure = allow_insecure
+        url, issuer = options.location(given_url, issuer)
+        client_id = options.client_id(client_id)
+        place = f"issuer={issuer!r}" if url is None else f"token_url={without_login(url.reveal())!r}"
+        self._shown = f"{place}, client_id={client_id!r}"
+        secret = options.source("client_secret", given_secret, client_secret_file, "LAYER_OIDC_CLIENT_SECRET")
+        key = options.source("private_key", given_key, private_key_file)
+        client = options.client_auth(client_auth, client_id, secret, key, key_id=key_id, algorithm=signing_algorithm)
+        fields = Secret(options.parameters(scope, audience, given_extra))
+        exchange = Exchange(http_session, options.timeout(http_timeout))
+        if not allow_insecure:
+            options.refuse_exposed("issuer" if url is None else "token_url", url or Secret(str(issuer)))
+        known = (
+            Given(url, issuer) if url is not None else Discovery(str(issuer), exchange, allow_insecure=allow_insecure)
+        )
+        grant = ClientCredentialsGrant(exchange, known, client, fields.reveal())
+        self._tokens = TokenCache(grant.fetch)
 
     def __repr__(self) -> str:
-        return f"OIDCClientCredentials(token_url={self._shown_url!r}, client_id={self._client_id!r})"
+        return f"OIDCClientCredentials({self._shown})"
 
     def get_headers(self) -> dict[str, str]:
         """Give the `Authorization` header, with a new token when the old one is about to expire.
@@ -122,173 +220,41 @@ class OIDCClientCredentials(AuthProvider):
             LayerAuthError: If the provider refuses the credentials or its answer holds no token.
             LayerRequestError: If the provider cannot be reached.
         """
-        return {"Authorization": f"Bearer {self._current()}"}
+        return {"Authorization": f"Bearer {self._tokens.get().reveal()}"}
 
-    def invalidate(self) -> None:
-        """Forget the token, so that the next request fetches another."""
-        with self._lock:
-            self._token = None
+    def invalidate(self, refused: Mapping[str, str] | None = None) -> None:
+        """Forget the token, so that the next request fetches another.
 
-    def _current(self) -> str:
-        with self._lock:  # whoever comes while another thread fetches waits for that one token
-            if self._token is None or time.monotonic() >= self._token[1]:
-                self._token = self._fetch()
-            return self._token[0]
-
-    def _fetch(self) -> tuple[str, float]:
-        asked_at = time.monotonic()
-        response = self._ask()
-        answer = _json(response)
-        if not 200 <= response.status_code < 300:
-            raise self._refusal(response.status_code, answer)
-        token = answer.get("access_token") if isinstance(answer, dict) else None
-        if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
-            status = response.status_code
-            raise LayerAuthError(
-                f"The token endpoint {self._shown_url} answered {status} without a usable access_token"
-            )
-        return token, asked_at + _lifetime(answer) * RENEW_AT
-
-    def _ask(self) -> requests.Response:
-        import requests
-        import urllib3
-
-        session = self._session = self._session if self._session is not None else _default_session()
-        has_login = getattr(session, "auth", None) is not None or "@" in urlsplit(self._token_url).netloc
-        try:
-            return session.post(
-                self._token_url,
-                data=self._form(),
-                headers={"Accept": "application/json"},
-                timeout=self._timeout,
-                allow_redirects=False,
-                # RFC 6749 forbids a second way to authenticate: the login that a netrc file may have stays out.
-                auth=None if has_login else _itself,
-            )
-        except requests.exceptions.HTTPError as error:
-            if error.response is not None:  # a hook that calls raise_for_status()
-                return error.response
-            raise self._unreachable(error) from error
-        except UnicodeError:  # it quotes what it could not write, which is the login in the URL
-            raise self._unreachable("HTTP cannot carry the letters of the login in it") from None
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._unreachable(error) from error
-
-    def _unreachable(self, error: Exception | str) -> LayerRequestError:
-        return LayerRequestError(f"No answer from the token endpoint {self._shown_url}: {error}")
-
-    def _refusal(self, status: int, answer: Any) -> LayerRequestError | LayerAuthError:
-        """Say what an answer without a token means (RFC 6749, section 5.2)."""
-        words = f"{_error_words(answer).replace(self._client_secret, '***'):.300}"
-        if status >= 500 or status in NOT_NOW:
-            return LayerRequestError(f"The token endpoint {self._shown_url} answered {status}{words}")
-        if status in REFUSED:
-            return LayerAuthError(
-                f"The token endpoint {self._shown_url} refused the client credentials with status {status}{words}"
-            )
-        return LayerAuthError(
-            f"The token endpoint {self._shown_url} answered {status} instead of a token{words}; check token_url"
-        )
-
-    def _form(self) -> dict[str, str]:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self._client_id,
-            "client_secret": self._client_secret,
-        }
-        if self._scope:
-            form["scope"] = self._scope
-        return form
+        Args:
+            refused: The headers that the server refused. If their token is not the one that is kept, a newer one has
+                come since, and is kept.
+        """
+        header = Secret((refused or {}).get("Authorization", ""))
+        self._tokens.forget(Secret(header.reveal().partition(" ")[2]) if header.reveal() else None)
 
 
-def _itself(value: T) -> T:
-    return value
+def _source(name: str, given: Secret[Any], problem_of: Callable[[Secret[str]], str | None]) -> SecretSource:
+    source = SecretSource(name, given)
+    if source.is_literal:
+        problem = problem_with(given) or problem_of(given)
+        if problem is not None:
+            raise LayerInvalidConfigurationError(f"{name} {problem}")
+    return source
 
 
-def _default_session() -> requests.Session:
-    from ._retry import default_session
-
-    return default_session()
-
-
-def _required(name: str, value: str | None, variable: str) -> str:
-    found = value or os.environ.get(variable)
-    if not found or not str(found).strip():
-        raise LayerMissingRequiredConfigurationError(
-            f"{name} is missing: give OIDCClientCredentials the argument {name}, or set {variable}"
-        )
-    if not isinstance(found, str):
-        raise LayerInvalidConfigurationError(f"{name} must be text, but is of type {type(found).__name__}")
-    if found != found.encode("utf-8", "replace").decode("utf-8"):  # not shown: it may be the secret
-        raise LayerInvalidConfigurationError(f"{name} must be text that UTF-8 can write")
+def _read(name: str, source: SecretSource, problem_of: Callable[[Secret[str]], str | None]) -> Secret[str]:
+    found = source.read()
+    problem = problem_of(found)
+    if problem is not None:
+        raise LayerAuthError(f"{name} {problem}")
     return found
 
 
-def _url(value: str) -> str:
-    text = value.strip().strip("\"'").strip()
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:  # shown it is not: a URL may hold a password
-        raise LayerInvalidConfigurationError(
-            "token_url must be a URL with scheme and host, such as https://sso.example.com/realms/REALM/protocol/"
-            "openid-connect/token: look at the argument token_url, or LAYER_OIDC_TOKEN_URL"
-        )
-    return text
+def _problem_with_token(token: Secret[str]) -> str | None:
+    is_sendable = all("!" <= letter <= "~" for letter in token.reveal())
+    return None if is_sendable else "must consist of visible ASCII characters, without blanks"
 
 
-def _without_login(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def seconds_of(value: Any) -> float | None:
-    """Read a timeout; None where it is not a number of seconds that a socket can wait."""
-    try:
-        seconds = math.nan if isinstance(value, bool) else float(value)
-    except (OverflowError, TypeError, ValueError):
-        return None
-    return seconds if 0 < seconds <= MAX_TIMEOUT else None
-
-
-def shown(value: Any) -> str:
-    """Show a number or a text in an error; of anything else its type."""
-    if isinstance(value, (str, float)) or (isinstance(value, int) and value.bit_length() <= 64):
-        return f"{value!r:.200}"
-    return f"of type {type(value).__name__}"
-
-
-def _timeout(value: float | None) -> float:
-    given = value if value is not None else os.environ.get("LAYER_OIDC_TIMEOUT", "").strip() or DEFAULT_TIMEOUT
-    seconds = seconds_of(given)
-    if seconds is None:
-        source = "the argument http_timeout" if value is not None else "the environment variable LAYER_OIDC_TIMEOUT"
-        raise LayerInvalidConfigurationError(
-            f"http_timeout must be a number of seconds above 0 and up to {MAX_TIMEOUT:.0f}, "
-            f"but {source} is {shown(given)}"
-        )
-    return seconds
-
-
-def _json(response: requests.Response) -> Any:
-    try:
-        return response.json()
-    except (RecursionError, ValueError):
-        return None
-
-
-def _error_words(answer: Any) -> str:
-    if not isinstance(answer, dict):
-        return ""
-    words = [answer[name] for name in ("error", "error_description") if isinstance(answer.get(name), str)]
-    return f": {' - '.join(words)}" if words else ""
-
-
-def _lifetime(answer: Mapping[str, Any]) -> float:
-    try:
-        seconds = float(answer.get("expires_in", ASSUMED_LIFETIME))
-    except (OverflowError, TypeError, ValueError):
-        return ASSUMED_LIFETIME
-    return min(seconds, MAX_LIFETIME) if seconds >= 0 else ASSUMED_LIFETIME
+def _problem_with_value(value: Secret[str]) -> str | None:
+    is_sendable = all(" " <= letter <= "~" for letter in value.reveal()) and value.reveal() == value.reveal().strip()
+    return None if is_sendable else "must consist of ASCII characters on one line, without blanks at its ends"

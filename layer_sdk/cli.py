@@ -62,6 +62,8 @@ def _add_dev(parser: argparse.ArgumentParser) -> None:
         default=201,
         help="what a created session is answered with (default: %(default)s)",
     )
+    parser.add_argument("--oidc-issuer", metavar="URL", help="let in bearer tokens of this OpenID Connect issuer alone")
+    parser.add_argument("--oidc-audience", metavar="NAME", help="audience that the tokens must be meant for")
     parser.set_defaults(run=_dev)
 
 
@@ -78,6 +80,8 @@ def _dev(options: argparse.Namespace) -> int:
             database=options.db,
             policies=options.policies,
             status_on_create=options.status_on_create,
+            oidc_issuer=options.oidc_issuer,
+            oidc_audience=options.oidc_audience,
         )
         devserver.run(settings, on_ready=lambda url: print(f"Layer is ready at {url}", flush=True))
     except (devserver.StartError, ValueError) as error:

@@ -47,6 +47,11 @@ CREATED = Answer(201, b'{"session_id": "%s"}' % SESSION.encode(), {"Content-Type
 ACCEPTED = Answer(202)
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # of many threads that connect at once, none is turned away
+    daemon_threads = True
+
+
 class ScriptedServer:
     """Answers the requests one after the other with `answers`, the last one again and again.
 
@@ -60,8 +65,7 @@ class ScriptedServer:
         self._answers = list(answers)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property

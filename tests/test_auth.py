@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Callable
@@ -20,7 +19,11 @@ from layer_sdk import (
     LayerRequestError,
     OIDCClientCredentials,
 )
-from layer_sdk.auth import ASSUMED_LIFETIME, MAX_LIFETIME, RENEW_AT, AuthProvider, seconds_of
+from layer_sdk._answers import ASSUMED_LIFETIME, MAX_LIFETIME
+from layer_sdk._timeouts import seconds_of
+from layer_sdk._tokens import END_AT, RENEW_AT, ROUNDED, sure_part
+from layer_sdk.auth import AuthProvider
+from leaks import told
 from scripted_server import Answer, Asked, ScriptedServer
 
 if TYPE_CHECKING:
@@ -64,7 +67,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Stop the time for whoever keeps the token, and for nobody else: the event loop of a server would sleep on."""
     made = Clock()
-    monkeypatch.setattr("layer_sdk.auth.time", SimpleNamespace(monotonic=made))
+    monkeypatch.setattr("layer_sdk._tokens.time", SimpleNamespace(monotonic=made))
     return made
 
 
@@ -138,10 +141,10 @@ def test_default_session_retries(scripted: Scripted, monkeypatch: pytest.MonkeyP
 
 
 def test_token_is_reused_until_shortly_before_it_expires(scripted: Scripted, clock: Clock) -> None:
-    """One request serves until a tenth of the token's life is left; then there is a new one."""
+    """One request serves until seven hundredths of the token's sure life are left; then there is a new one."""
     server = scripted(token("one", expires_in=300), token("two", expires_in=300))
     mine = provider(server)
-    for now, expected in [(0, "one"), (100, "one"), (269.9, "one"), (270, "two"), (300, "two"), (539, "two")]:
+    for now, expected in [(0, "one"), (100, "one"), (277.9, "one"), (278, "two"), (300, "two"), (555, "two")]:
         clock.now = 1000 + now
         assert {"Authorization": f"Bearer {expected}"} == mine.get_headers()
     assert 2 == len(server.asked)
@@ -170,14 +173,15 @@ def test_lifetime_of_any_shape(scripted: Scripted, clock: Clock, fields: dict[st
     mine = provider(server)
     found = []
     for share in (0, RENEW_AT - 0.01, RENEW_AT + 0.01):
-        clock.now = 1000 + lifetime * share
+        clock.now = 1000 + sure_part(lifetime) * share
         found.append(mine.get_headers()["Authorization"])
     assert ["Bearer one", "Bearer one", "Bearer two"] == found
 
 
 def test_lifetimes_are_those_of_the_documentation() -> None:
-    """A tenth of the life is left at renewal; a minute is assumed; a day is the most."""
-    assert (0.9, 60, 86_400) == (RENEW_AT, ASSUMED_LIFETIME, MAX_LIFETIME)
+    """A second is rounded off, and seven hundredths are left at renewal; a minute is assumed, a day is the most."""
+    assert (1.1, 0.93, 0.97, 60, 86_400) == (ROUNDED, RENEW_AT, END_AT, ASSUMED_LIFETIME, MAX_LIFETIME)
+    assert (298.9, 1.0, 0.5) == (sure_part(300), sure_part(2), sure_part(1))
 
 
 def test_token_that_expires_at_once(scripted: Scripted) -> None:
@@ -314,10 +318,13 @@ def test_timeout(
 @pytest.mark.parametrize("given", [None, "", "  "])
 def test_missing_option_names_both_ways(name: str, given: str | None) -> None:
     """A required option that was given neither way is an error that names the argument and the variable."""
-    arguments = {"token_url": "https://sso.example.com", "client_id": "app", "client_secret": SECRET, name: given}
+    given_ones = {"token_url": "https://sso.example.com", "client_id": "app", "client_secret": SECRET, name: given}
     with pytest.raises(LayerMissingRequiredConfigurationError) as caught:
-        OIDCClientCredentials(**arguments)  # type: ignore[arg-type]
-    expected = f"{name} is missing: give OIDCClientCredentials the argument {name}, or set {OPTIONS[name]}"
+        OIDCClientCredentials(**given_ones)  # type: ignore[arg-type]
+    other = {"token_url": "issuer", "client_secret": "client_secret_file"}.get(name)
+    arguments = f"{name} or {other}" if other else name
+    variables = f"{OPTIONS[name]} or LAYER_OIDC_{other.upper()}" if other else OPTIONS[name]
+    expected = f"{name} is missing: give OIDCClientCredentials the argument {arguments}, or set {variables}"
     assert expected == str(caught.value)
 
 
@@ -402,10 +409,17 @@ HTML = Answer(404, b"<html><h1>Not Found</h1></html>", {"Content-Type": "text/ht
         (Answer(403), "refused the client credentials with status 403"),
         (Answer(401, b"[1]", JSON), "refused the client credentials with status 401"),
         (Answer(400, b'{"error": {"code": 7}}', JSON), "refused the client credentials with status 400"),
-        (HTML, "answered 404 instead of a token; check token_url"),
+        (HTML, "answered 404 with a page instead of a token; check token_url or issuer"),
+        (Answer(404), "answered 404 instead of a token; check token_url or issuer"),
         (Answer(300), "answered 300 instead of a token; check token_url"),
         (Answer(302, b"", {"Location": "/login"}), "answered 302 instead of a token; check token_url"),
-        (Answer(200, b"<html>please log in</html>"), "answered 200 without a usable access_token"),
+        (Answer(200, b"<html>please log in</html>"), "answered 200 without a usable access_token, but with a page"),
+        (token(token_type="mac"), "answered 200 with an access_token of another type than Bearer"),
+        (token(token_type=7), "answered 200 with an access_token of another type than Bearer"),
+        (
+            refusal(200, "invalid_scope"),
+            "refused the client credentials with status 200: invalid_scope; check scope",
+        ),
         (Answer(200, b""), "answered 200 without a usable access_token"),
         (Answer(204), "answered 204 without a usable access_token"),
         (Answer(200, b"{not json", JSON), "answered 200 without a usable access_token"),
@@ -496,7 +510,7 @@ def test_words_of_a_refusal(scripted: Scripted) -> None:
         provider(server).get_headers()
     assert (
         f"The token endpoint {server.url}{PATH} refused the client credentials with status 401: "
-        "invalid_client - not ***!"
+        "invalid_client - not ***!; check client_id, its secret or key, and client_auth"
     ) == str(caught.value)
 
 
@@ -521,16 +535,6 @@ def test_session_that_raises_an_error_without_an_answer(scripted: Scripted) -> N
 
 
 # ---- secrets
-
-
-def told(error: BaseException) -> str:
-    """Give all that an error and what led to it say, as a traceback and as reprs."""
-    words = traceback.format_exception(type(error), error, error.__traceback__)
-    seen: BaseException | None = error
-    while seen is not None:
-        words += [repr(seen), str(seen)]
-        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
-    return "".join(words)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from layer_sdk import Layer, LayerInvalidConfigurationError, LayerMissingRequiredConfigurationError
 from layer_sdk._settings import OPTIONS, Option, Settings
-from layer_sdk.auth import DEFAULT_TIMEOUT, AuthProvider
+from layer_sdk._timeouts import DEFAULT_TIMEOUT
+from layer_sdk.auth import AuthProvider
 
 URL = "https://layer.example.com"
 NEEDED = {"base_url": URL, "application_id": "app"}

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 __all__ = ("Server", "Settings", "StartError", "build_app", "run")
 
 _REQUIRED = {
+    "cryptography": "cryptography",
     "jinja2": "jinja2",
+    "jwt": "pyjwt",
     "openapi_core": "openapi-core",
     "starlette": "starlette",
     "uvicorn": "uvicorn",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._problems import Fault
     from ._settings import Settings
     from ._store import Store
+    from ._tokens import Gate
 
 _logger = logging.getLogger("layer_sdk.devserver")
 _NOTHING = Body(b"", "", None)
@@ -47,11 +48,19 @@ class _Asked:
 class Api:
     """Answers the operations of the contract, and nothing that the contract does not say."""
 
-    def __init__(self, operations: Iterable[Operation], store: Store, firewall: Firewall, settings: Settings) -> None:
+    def __init__(
+        self,
+        operations: Iterable[Operation],
+        store: Store,
+        firewall: Firewall,
+        settings: Settings,
+        gate: Gate | None = None,
+    ) -> None:
         self._operations = tuple(operations)
         self._store = store
         self._firewall = firewall
         self._settings = settings
+        self._gate = gate
         self._handlers: Mapping[str, Callable[[_Asked], Awaitable[Answer]]] = {
             "appendAction": self._append_action,
             "createApplication": self._create_application,
@@ -75,6 +84,8 @@ class Api:
 
     async def _answer(self, operation: Operation, request: Request) -> Response:
         try:
+            if self._gate is not None:
+                await self._gate.check(request.headers.get("authorization"))
             asked = await self._asked(operation, request)
             answer = await self._handlers[operation.name](asked)
         except Refusal as refusal:

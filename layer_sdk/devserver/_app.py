@@ -20,6 +20,8 @@ from ._views import Views
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
+    from ._tokens import Gate
+
 
 _HANDLERS: Mapping[Any, Any] = {
     HTTPException: _problems.on_http_error,
@@ -54,7 +56,7 @@ def build_app(settings: Settings | None = None) -> Starlette:
     store = Store(chosen.database)
     firewall = Firewall(store, load_policies(chosen.policies, contract.kinds))
     routes: list[BaseRoute] = [
-        *Api(contract.operations, store, firewall, chosen).routes(),
+        *Api(contract.operations, store, firewall, chosen, _gate(chosen)).routes(),
         *Views(store).routes(),
         *Pages(store).routes(),
     ]
@@ -62,6 +64,15 @@ def build_app(settings: Settings | None = None) -> Starlette:
     app.router.redirect_slashes = False
     app.state.store = store
     return app
+
+
+def _gate(settings: Settings) -> Gate | None:
+    if settings.oidc_issuer is None:
+        return None
+    # Only who verifies tokens waits for the cryptography to load.
+    from ._tokens import Gate
+
+    return Gate(settings.oidc_issuer, settings.oidc_audience)
 
 
 def _lifespan_of(store: Store) -> Callable[[Starlette], AsyncContextManager[None]]:

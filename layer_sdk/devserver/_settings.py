@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import os
@@ -36,6 +37,9 @@ class Settings:
         policies: The firewall's policies, a YAML or JSON file; without one, nothing is ever violated.
         status_on_create: What creating a session answers: 201 as newer servers do, or 202 as older ones do.
         max_body: The most bytes that the body of a request may have.
+        oidc_issuer: The OpenID Connect issuer whose bearer tokens every request of the API must carry; without one,
+            nobody is asked for a token.
+        oidc_audience: The audience that those tokens must be meant for; without one, any will do.
 
     Raises:
         ValueError: If a value is none of those that are possible.
@@ -52,6 +56,8 @@ class Settings:
     policies: str | os.PathLike[str] | None = None
     status_on_create: int = 201
     max_body: int = 32 * 1024 * 1024
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
 
     def __post_init__(self) -> None:
         if self.status_on_create not in _ANSWERS_TO_CREATE:
@@ -60,3 +66,18 @@ class Settings:
             raise ValueError(f"port must be between 0 and {_HIGHEST_PORT}, not {self.port!r}")
         if self.max_body < 1:
             raise ValueError(f"max_body must be at least 1 byte, not {self.max_body!r}")
+        if self.oidc_issuer is not None and not _is_url(self.oidc_issuer):
+            raise ValueError(
+                "oidc_issuer must be the URL of an issuer such as https://sso.example.com/realms/layer, "
+                f"not {self.oidc_issuer!r}"
+            )
+        if self.oidc_audience is not None and (self.oidc_issuer is None or not self.oidc_audience):
+            raise ValueError(f"oidc_audience {self.oidc_audience!r} needs a name and oidc_issuer, whose tokens have it")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and parts.port != 0
+    except ValueError:
+        return False

@@ -22,7 +22,7 @@ def printed_by(program: str) -> str:
 
 def test_importing_is_cheap() -> None:
     """The import alone loads none of the packages that a server needs."""
-    heavy = {"jinja2", "openapi_core", "sqlite3", "starlette", "uvicorn", "yaml"}
+    heavy = {"cryptography", "jinja2", "jwt", "openapi_core", "sqlite3", "starlette", "uvicorn", "yaml"}
     program = f"import sys, layer_sdk.devserver as d; d.Settings(); print(sorted({heavy} & set(sys.modules)))"
     assert "[]" == printed_by(program)
 
@@ -30,7 +30,9 @@ def test_importing_is_cheap() -> None:
 @pytest.mark.parametrize(
     ("name", "package"),
     [
+        ("cryptography", "cryptography"),
         ("jinja2", "jinja2"),
+        ("jwt", "pyjwt"),
         ("openapi_core", "openapi-core"),
         ("starlette", "starlette"),
         ("uvicorn", "uvicorn"),

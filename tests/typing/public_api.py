@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any, AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from uuid import UUID
 
 from typing_extensions import assert_type
@@ -13,10 +14,14 @@ from typing_extensions import assert_type
 from layer_api.api.applications import list_applications
 from layer_api.client import Client
 from layer_sdk import (
+    APIKey,
+    AuthProvider,
+    BearerToken,
     FirewallLookupDecision,
     FirewallSessionLookupResponse,
     Layer,
     LayerHTTPError,
+    OIDCClientCredentials,
     SessionActionError,
     SessionActionKind,
     SessionActionScanner,
@@ -24,6 +29,9 @@ from layer_sdk import (
 )
 from layer_sdk._recording import Action
 from layer_sdk.schemas import Application
+
+if TYPE_CHECKING:
+    import requests
 
 __all__ = [
     "check_arguments",
@@ -36,6 +44,7 @@ __all__ = [
     "check_explicit_calls",
     "check_functions",
     "check_methods",
+    "check_providers",
     "check_raw_clients",
     "check_twins",
 ]
@@ -253,6 +262,41 @@ def check_errors(error: LayerHTTPError) -> None:
     assert_type(error.status_code, int)
     assert_type(error.response_data, str)
     assert_type(error.request_id, str | None)
+
+
+# ---- credentials
+
+
+class Ticket(AuthProvider):
+    def get_headers(self) -> dict[str, str]:
+        return {"X-Ticket": "t-1"}
+
+    def invalidate(self) -> None:
+        pass
+
+
+class TicketThatIsTold(Ticket):
+    def invalidate(self, refused: Mapping[str, str] | None = None) -> None:
+        pass
+
+
+def check_providers(session: requests.Session) -> None:
+    providers: list[AuthProvider] = [
+        Ticket(),
+        TicketThatIsTold(),
+        BearerToken("t"),
+        BearerToken(lambda: "t", allow_insecure=True),
+        APIKey("X-API-Key", lambda: "k"),
+        OIDCClientCredentials(client_secret=lambda: "s", http_session=session, extra_parameters={"resource": "r"}),
+        OIDCClientCredentials(client_secret_file=Path("s"), client_auth="private_key_jwt", private_key_file="k"),
+    ]
+    assert_type(providers[0].get_headers(), dict[str, str])
+    Layer().init(auth_provider=providers[0])
+    OIDCClientCredentials("https://sso.example.com")  # type: ignore[call-arg]
+    OIDCClientCredentials(client_secret=b"s")  # type: ignore[arg-type]
+    BearerToken()  # type: ignore[call-arg]
+    APIKey("X-API-Key")  # type: ignore[call-arg]
+    AuthProvider()  # type: ignore[abstract]
 
 
 # ---- raw clients
