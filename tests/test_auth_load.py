@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Callable
 
+import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
@@ -14,7 +15,7 @@ from layer_sdk import OIDCClientCredentials
 from scripted_server import CREATED, SESSION, Answer, Asked, ScriptedServer
 
 if TYPE_CHECKING:
-    from conftest import MakeLayer
+    from conftest import Figures, MakeLayer
 
 Scripted = Callable[..., ScriptedServer]
 
@@ -60,7 +61,8 @@ class Stamped(requests.Session):
         return super().send(request, **options)  # type: ignore[arg-type]
 
 
-def test_short_tokens_under_many_threads(scripted: Scripted, make_layer: MakeLayer) -> None:
+@pytest.mark.row(12, "32 threads, tokens of 3 s")
+def test_short_tokens_under_many_threads(scripted: Scripted, make_layer: MakeLayer, figures: Figures) -> None:
     """No more token requests than tokens that ended and one; every request has a token that lives; none fails."""
     issuer = Issuer()
     issuing, api = scripted(issuer), scripted(CREATED)
@@ -84,3 +86,4 @@ def test_short_tokens_under_many_threads(scripted: Scripted, make_layer: MakeLay
     assert 2 <= len(issuing.asked) <= issuer.ended() + 1
     assert len(issuing.asked) <= elapsed / (LIFETIME / 2) + 1
     assert len(answers) > THREADS
+    figures(requests=len(answers), token_requests=len(issuing.asked), tokens_ended=issuer.ended(), sent_with_a_dead_one=0)

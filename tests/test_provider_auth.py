@@ -139,6 +139,7 @@ def test_words_of_a_challenge(scripted: Scripted, make_layer: MakeLayer) -> None
         assert f"create session: {words}" == caught.value.message
 
 
+@pytest.mark.row(12, "a storm of 401")
 def test_herd_of_refusals_is_one_token_request(scripted: Scripted, make_layer: MakeLayer) -> None:
     """When a token is revoked under sixteen threads, one other is fetched, and a late 401 does not forget that one."""
     issuing = numbered_tokens(scripted)
