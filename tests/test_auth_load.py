@@ -86,4 +86,4 @@ def test_short_tokens_under_many_threads(scripted: Scripted, make_layer: MakeLay
     assert 2 <= len(issuing.asked) <= issuer.ended() + 1
     assert len(issuing.asked) <= elapsed / (LIFETIME / 2) + 1
     assert len(answers) > THREADS
-    figures(requests=len(answers), token_requests=len(issuing.asked), tokens_ended=issuer.ended(), sent_with_a_dead_one=0)
+    figures(requests=len(answers), token_requests=len(issuing.asked), tokens_ended=issuer.ended())
