@@ -71,6 +71,11 @@ class Account:
         self._dead[reason] += count
         return count
 
+    def leave(self, records: Records) -> None:
+        """Count records that stay on disk when this process has done with them: nobody here waits for them any more."""
+        self._pass(records)
+        self._move(records, "queued", "left")
+
     def note(self, event: str) -> None:
         """Count something else, such as a request."""
         self._states[event] += 1
@@ -95,6 +100,7 @@ class Account:
         names = ("accepted", "sent", "queued", "in_flight", "dead_lettered", "requests", "retries")
         return {
             **{name: self._states[name] for name in names},
+            "queued": self._states["queued"] + self._states["left"],
             "dropped": {reason: count for reason, count in self._dropped.items() if count},
             "dead_letters": {reason: count for reason, count in self._dead.items() if count},
             "queued_bytes": self.bytes,
@@ -108,13 +114,18 @@ class Account:
         return count
 
     def _end(self, records: Records, source: str, target: str | None) -> int:
+        self._pass(records)
         for record in records:
-            self.bytes -= record.size
             if record.entry is not None:
                 self.ended.append(record.entry)
             if record.note is not None:
                 self.ended.append(record.note)
+        return self._move(records, source, target)
+
+    def _pass(self, records: Records) -> None:
+        """Take records out of memory's account and of the tickets that wait for them."""
+        for record in records:
+            self.bytes -= record.size
             for ticket in self._tickets:
                 if 0 < record.sequence <= ticket.sequence:
                     ticket.remaining -= 1
-        return self._move(records, source, target)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Callable
 from layer_sdk.exceptions import LayerRequestError
 
 from . import _outcome
-from ._gate import DRAIN_DELAY, OPEN
+from ._gate import DRAIN_DELAY
 from ._lane import cut
 from ._record import Record, tell_waiters
 
@@ -82,8 +82,8 @@ class Arrivals:
     def _retry(self, lane: Lane, flight: Flight, outcome: Outcome) -> None:
         now = time.monotonic()
         self._account.note("retries")
-        lane.was_sent = lane.was_sent or (outcome.was_sent and outcome.reason == "no_answer")
-        if lane.attempts >= CALL_ATTEMPTS or self._gate.state != OPEN:
+        lane.was_sent = lane.was_sent or outcome.was_sent
+        if lane.attempts >= CALL_ATTEMPTS or self._gate.is_shut(now):
             self.release_callers(lane, outcome.error)
             if flight.records[0].waiter is not None:
                 self._give_back(lane, flight, outcome)
@@ -138,7 +138,7 @@ class Arrivals:
         actions = len(flight.records) - 1
         if flight.creates and actions:
             lane.max_actions = actions // 2
-        elif not cut(flight.records[0]):
+        elif flight.records[0].waiter is not None or not cut(flight.records[0]):  # who waits decides what to leave out
             self._refused(lane, flight, outcome)
             return
         lane.land()

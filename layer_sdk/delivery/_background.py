@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
     from ._flights import SessionOf
     from ._journal import Journal
+    from ._lane import Flight
     from ._losses import OnDrop
 
+ON_PURPOSE = ("before_send",)  # reasons to send nothing that are no loss to tell of
 ADOPT_INTERVAL = 60.0  # seconds between two looks for what others left, when there was nothing
 ADOPT_BYTES = 4 * 1024 * 1024  # taken over at a time: a host's `init` may wait for it
 
@@ -89,14 +91,20 @@ class BackgroundDelivery:
         """Take an action of a session."""
         self._accept(session_id, Record(request))
 
-    def discard(self, session_id: UUID, reason: str) -> None:  # noqa: ARG002  (the signature of a Sink)
+    def discard(self, session_id: UUID, reason: str) -> None:
         """Count an action that is not to be sent."""
         _fork.check()
-        door, account = self._flights.door, self._flights.account
-        if door.is_mine:
-            door.put_aside(partial(account.discard, reason))
+        flights = self._flights
+        if flights.door.is_mine:
+            flights.door.put_aside(partial(self._discard, session_id, reason))
         else:
-            door.do(account.discard, reason)
+            flights.door.do(self._discard, session_id, reason)
+            flights.tell()
+
+    def _discard(self, session_id: UUID, reason: str) -> None:
+        self._flights.account.discard(reason)
+        if reason not in ON_PURPOSE:
+            self._flights.losses.note(reason, session_id, 1)
 
     def has_waiting(self, session_id: UUID) -> bool:
         """Tell whether something of a session is on its way, so that an explicit call has to queue behind it."""
@@ -106,7 +114,7 @@ class BackgroundDelivery:
     def call(self, session_id: UUID, request: SessionRequest | SessionActionRequest) -> UUID:
         """Send behind what waits in the session's lane and wait for the answer; what goes wrong is raised."""
         flights = self._flights
-        if flights.gate.state != OPEN:
+        if flights.gate.is_shut(time.monotonic()):
             raise lost(f"{flights.gate.state}: what the session recorded before waits as well")
         waiter = Waiter()
         with flights.door.locked():
@@ -115,6 +123,8 @@ class BackgroundDelivery:
             self._accept(session_id, Record(request, waiter))
             while not waiter.wait(PATIENCE):
                 flights.call_workers()
+                if flights.gate.is_shut(time.monotonic()):  # it may have been shut before we came in
+                    flights.release_callers()
         finally:
             with flights.door.locked():
                 flights.callers -= 1
@@ -153,20 +163,27 @@ class BackgroundDelivery:
 
     def _admit(self, session_id: UUID, record: Record) -> None:
         flights = self._flights
-        if record.entry is not None:
-            if flights.is_closed:  # it stays where it is, for the next process
-                flights.account.accept(record)
-                return
-            if self._is_half_full(record.size):
-                record.park()
-        reason = None
-        if flights.is_closed or not record.was_adopted:
-            reason = "closed" if flights.is_closed else self._make_room(record.size)
+        if record.entry is not None and self._is_half_full(record.size):
+            record.park()
+        reason = None if record.was_adopted else self._make_room(record.size)
         flights.account.accept(record)
-        if reason is None:
-            flights.lanes.push(session_id, record)
+        if flights.is_closed and record.entry is not None:
+            flights.account.leave((record,))  # it stays where it is, for the next process
+        elif flights.is_closed or reason is not None:
+            lane = flights.lanes.get(session_id) or Lane(session_id)
+            flights.lanes.drop(lane, (record,), "closed" if flights.is_closed else str(reason))
         else:
-            flights.lanes.drop(flights.lanes.get(session_id) or Lane(session_id), (record,), reason)
+            self._push(session_id, record)
+
+    def _push(self, session_id: UUID, record: Record) -> None:
+        lanes = self._flights.lanes
+        try:
+            lanes.push(session_id, record)
+        except BaseException:  # out of a signal handler: what is counted has to be somewhere
+            held = lanes.get(session_id)
+            if held is None or record not in held.records:
+                self._flights.account.drop((record,), "interrupted")
+            raise
 
     # ---- overflow
 
@@ -181,7 +198,7 @@ class BackgroundDelivery:
         if self._limits.overflow == DROP_OLDEST:
             while account.bytes > most and flights.lanes.drop_oldest():
                 pass
-        elif self._limits.overflow == BLOCK and not _in_event_loop():
+        elif self._limits.overflow == BLOCK and not flights.workers.is_mine and not _in_event_loop():
             flights.wait_until(lambda: account.bytes <= most, self._limits.block_timeout)
         return None if account.bytes <= most else "overflow"
 
@@ -210,6 +227,7 @@ class BackgroundDelivery:
                 if not flights.is_closed:  # else it waits on disk for the next process
                     for session_id, each in found:  # all at once: a note comes behind the records that it is about
                         self._take_in(session_id, each)
+            flights.tell()
         finally:
             self._adopts_at = now if self._journal.has_waiting else now + ADOPT_INTERVAL
             self._is_adopting = False
@@ -260,27 +278,37 @@ class BackgroundDelivery:
 
     def _finish(self, budget: float) -> None:
         flights, ends = self._flights, time.monotonic() + budget
-        with flights.door.locked():
-            flights.is_closed = True
-            flights.gate.drain(time.monotonic())
+        flights.drain()
         flights.see_off(lambda: not flights.lanes, ends)
         self._abandon()
         self._settle()
 
     def _abandon(self) -> None:
         """Count what is left as lost, but for what stands in the spool: the next process sends that."""
-        left = self._flights.take_back()
-        if self._journal is not None:
-            for lane, records in left:
-                for record in records:
-                    self._journal.keep(lane.session_id, record)
-        with self._flights.door.locked():
-            for lane, records in left:
+        flights, has_kept = self._flights, False
+        left = flights.take_back()
+        for lane, flight, records in left:
+            self._keep(lane.session_id, flight, records)
+        with flights.door.locked():
+            for lane, _, records in left:
+                kept = tuple(record for record in records if record.entry is not None)
                 gone = tuple(record for record in records if record.entry is None)
+                flights.account.leave(kept)
+                has_kept = has_kept or bool(kept)
                 if gone:
-                    self._flights.lanes.drop(lane, gone, "shutdown")
-        if any(record.entry is not None for _, records in left for record in records):
+                    flights.lanes.drop(lane, gone, "shutdown")
+        if has_kept:
             warn("Recorded sessions or actions wait in the spool for the next process")
+
+    def _keep(self, session_id: UUID, flight: Flight | None, records: tuple[Record, ...]) -> None:
+        """Write what is left of a lane, and how what was sent without an answer is to be repeated."""
+        if self._journal is None:
+            return
+        if flight is not None and not flight.creates:
+            flight.records[0].key = flight.key if flight.is_as_written else None
+        self._journal.keep_all(session_id, records)
+        if flight is not None:
+            self._journal.note(session_id, flight)
 
     def end(self) -> None:
         """Do what the end of the process asks for: as `close`, but what is recorded afterwards is sent at once.
@@ -310,6 +338,8 @@ class BackgroundDelivery:
         """Account for every record; the counts are of one moment."""
         _fork.check()
         flights = self._flights
+        # The spool has a lock of its own, which is never waited for inside. First: what it adopts meanwhile is counted.
+        spool = None if self._journal is None else self._journal.stats()
         with flights.door.locked():
             stats = {
                 **flights.account.snapshot(),
@@ -317,9 +347,8 @@ class BackgroundDelivery:
                 "workers": flights.workers.count,
                 "gate": flights.gate.state,
             }
-            if self._journal is not None:
-                stats["spool"] = self._journal.stats()
-                stats["spool"]["waiting"] += self._is_adopting
+            if spool is not None:
+                stats["spool"] = {**spool, "waiting": spool["waiting"] + self._is_adopting}
             return stats
 
 

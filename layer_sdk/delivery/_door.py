@@ -32,7 +32,8 @@ class Door:
     @property
     def is_mine(self) -> bool:
         """Whether this very thread is inside: to wait would be to wait for itself."""
-        return self._inside == threading.get_ident()
+        # An exception out of a signal handler may have left the mark behind: then the lock is free.
+        return self._inside == threading.get_ident() and self._lock._is_owned()  # type: ignore[attr-defined]  # noqa: SLF001
 
     def condition(self) -> threading.Condition:
         """Make a condition of the lock."""
@@ -55,7 +56,8 @@ class Door:
     def locked(self) -> Iterator[None]:
         """Hold the lock; what this thread puts aside meanwhile is done before it is let go."""
         with self._lock:
-            outer, self._inside = self._inside, threading.get_ident()
+            me = threading.get_ident()
+            outer, self._inside = self._inside if self._inside == me else None, me
             try:
                 yield
             finally:

@@ -12,9 +12,9 @@ from layer_sdk._http import within
 from layer_sdk._log import warn
 
 from ._account import Account
-from ._arrivals import Arrivals
+from ._arrivals import Arrivals, lost
 from ._door import Door
-from ._gate import OPEN, Gate
+from ._gate import Gate
 from ._lanes import Lanes
 from ._losses import Losses
 from ._workers import Workers
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from ._record import Record
 
 PATIENCE = 0.5  # seconds after which one who waits looks whether there are workers still
+
+LOADED = 32  # the part of memory that one lane may load from disk at a time; there are up to eight at it
+NEWEST = ("overflow", "closed", "too_large")  # reasons to lose what has just come
 
 SessionOf = Callable[[UUID], "SessionRequest"]
 
@@ -72,6 +75,7 @@ class Flights:
     ) -> None:
         chance = random.Random()  # noqa: S311  (jitter)
         self._carrier = carrier
+        self._most_loaded = limits.max_bytes // LOADED
         self._journal = journal
         self._on_landed = on_landed
         self.door = Door()
@@ -86,7 +90,7 @@ class Flights:
         self.is_left = False
 
     def _note_loss(self, lane: Lane, count: int, reason: str) -> None:
-        lane.dropped += count
+        self.lanes.note_gap(lane, count, is_newest=reason in NEWEST)
         self.losses.note(reason, lane.session_id, count)
 
     # ---- for the workers
@@ -98,8 +102,10 @@ class Flights:
 
     def take(self) -> Job:
         """Take what is due. Where it is a probe, everybody waits for it. Call inside."""
-        lane = self.lanes.pop()
-        parked = lane.to_load()
+        return self._job_of(self.lanes.pop())
+
+    def _job_of(self, lane: Lane) -> Job:
+        parked = lane.to_load(self._most_loaded)
         if parked:
             lane.is_flying = True
             return Job(lane, None, is_probe=False, parked=parked)
@@ -117,10 +123,11 @@ class Flights:
 
     def fly(self, job: Job) -> None:
         """Do what a job says, and act on what comes of it. Call without the lock."""
-        if job.flight is None:
-            self._load(job.lane, job.parked)
-        else:
-            self._carry(job.lane, job.flight, is_probe=job.is_probe)
+        following: Job | None = job
+        while following is not None and following.flight is None:
+            following = self._load(following.lane, following.parked)
+        if following is not None and following.flight is not None:
+            self._carry(following.lane, following.flight, is_probe=following.is_probe)
         if self.is_left:
             return
         while self._arrivals.refusals:
@@ -130,7 +137,7 @@ class Flights:
         self._on_landed()
 
     def _carry(self, lane: Lane, flight: Flight, *, is_probe: bool) -> None:
-        if self._journal is not None and flight.creates and not lane.attempts:
+        if self._journal is not None and not lane.attempts and not flight.was_sent:
             self._journal.note(lane.session_id, flight)
         lane.attempts += 1
         given, outcome = self._carrier.carry(lane.session_id, flight)
@@ -141,35 +148,46 @@ class Flights:
             lane.is_flying = False
             if given is not None and given != lane.session_id:
                 self._carrier.rename(lane.session_id, given)
-            if lane.flight is flight:  # else it was given up while it was under way
-                self._arrivals.settle(lane, flight, outcome, is_probe=is_probe)
+            try:
+                if lane.flight is flight:  # else it was given up while it was under way
+                    self._arrivals.settle(lane, flight, outcome, is_probe=is_probe)
+            finally:
                 self.lanes.tidy(lane)
-                if self.callers and self.gate.state != OPEN:
-                    self._release_callers(outcome.error)
-            self.door.changed.notify_all()
+                self.door.changed.notify_all()
+            if self.callers and self.gate.is_shut(time.monotonic()):
+                self.release_callers(outcome.error)
             if is_probe:
                 self.workers.wake()
+        if not isinstance(outcome.error, (Exception, type(None))) and not self.workers.is_mine:
+            raise outcome.error  # Ctrl-C, say, while a thread of the host's sent for want of workers
 
-    def _release_callers(self, error: BaseException | None) -> None:
-        for lane in self.lanes:
-            self._arrivals.release_callers(lane, error)
-            if lane.is_empty:
-                self.lanes.tidy(lane)
+    def release_callers(self, error: BaseException | None = None) -> None:
+        """Let explicit calls go, where the server is not to be reached soon."""
+        with self.door.locked():
+            for lane in self.lanes:
+                self._arrivals.release_callers(lane, error or lost(self.gate.state))
+                if lane.is_empty:
+                    self.lanes.tidy(lane)
 
-    def _load(self, lane: Lane, parked: list[Record]) -> None:
+    def _load(self, lane: Lane, parked: list[Record]) -> Job | None:
+        """Load records; what to do with the lane next, at once: all lanes loaded before one flies would be too much."""
         found = [] if self._journal is None else self._journal.load(parked)
         if self.is_left:
-            return
+            return None
         with self.door.locked():
             lane.is_flying = False
-            if self.lanes.get(lane.session_id) is lane:  # else it was given up in the meantime
-                before = lane.size
-                gone = lane.load(found)
-                self.account.bytes += lane.size - before + sum(record.size for record in gone)
-                if gone:
-                    self.lanes.drop(lane, gone, "spool_lost")
-                self.lanes.tidy(lane)
             self.door.changed.notify_all()
+            if self.lanes.get(lane.session_id) is not lane:
+                return None  # it was given up in the meantime
+            before = lane.size
+            gone = lane.load(found)
+            self.account.bytes += lane.size - before + sum(record.size for record in gone)
+            if gone:
+                self.lanes.drop(lane, gone, "spool_lost")
+            if lane.records and self.gate.opens_at <= time.monotonic():
+                return self._job_of(lane)
+            self.lanes.tidy(lane)
+            return None
 
     def tell(self) -> None:
         """Tell the host of losses, and the spool of what it need not keep. Call without the lock."""
@@ -223,16 +241,24 @@ class Flights:
             self.door.wait(self.door.changed, min(left, PATIENCE))
         return True
 
-    def take_back(self) -> list[tuple[Lane, tuple[Record, ...]]]:
-        """Give up everything: all that waits or is under way, lane by lane."""
+    def drain(self) -> None:
+        """Nothing more is to come: have everything tried that waits, however often it has failed."""
+        with self.door.locked():
+            self.door.merge()
+            self.is_closed = True
+            self.gate.drain(time.monotonic())
+            self.lanes.forgive()
+
+    def take_back(self) -> list[tuple[Lane, Flight | None, tuple[Record, ...]]]:
+        """Give up everything: all that waits or is under way, lane by lane, and what each was about to repeat."""
         with self.door.locked():
             left = []
             for lane in self.lanes:
-                if lane.flight is not None:
-                    self.account.return_(lane.flight.records)
-                    lane.push_back(lane.flight.records)
-                    lane.flight = None
-                left.append((lane, lane.take_all()))
+                flight, lane.flight = lane.flight, None
+                if flight is not None:
+                    self.account.return_(flight.records)
+                    lane.push_back(flight.records)
+                left.append((lane, flight if lane.attempts else None, lane.take_all()))
             self.lanes.clear()
             self.workers.wake()
         return left

@@ -16,6 +16,7 @@ MAX_DELAY = 60.0
 FIRST_DELAY = 2.0
 HOLD_DELAY = 30.0
 MAX_HOLD = 300.0
+CALL_PATIENCE = 10.0  # seconds that an explicit call lets a server ask for, as the default session does
 DRAIN_DELAY = 0.5  # while the process ends, waiting longer than this would be waiting for nothing
 
 
@@ -47,6 +48,10 @@ class Gate:
         """When the next request may go; infinite while a probe is under way."""
         return math.inf if self._is_probing else self._not_before
 
+    def is_shut(self, now: float) -> bool:
+        """Tell whether whoever waits for an answer had better not: the server is away, or asks for a long time."""
+        return self.state != OPEN or self._not_before - now > CALL_PATIENCE
+
     def enter(self) -> bool:
         """A request goes; True if it is the probe that everybody waits for."""
         self._is_probing = self.state != OPEN
@@ -67,7 +72,7 @@ class Gate:
         """The server did not answer, asks for time, or refuses the credentials."""
         was_shut = self.state != OPEN
         self._failures += 1
-        self._is_held = verdict == HOLD
+        self._is_held = self._is_held or verdict == HOLD  # until the server takes them: a 503 says nothing of them
         if retry_after is not None:
             self._not_before = max(self._not_before, now + retry_after)
         if self.state == OPEN or (was_shut and not was_probe):  # the latter left before the gate was shut

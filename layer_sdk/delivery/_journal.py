@@ -50,14 +50,42 @@ class Journal:
     def keep(self, session_id: UUID, record: Record, *, is_quiet: bool = False) -> bool:
         """Write a record, unless it stands there; tell whether it does now."""
         if record.entry is None and record.counts:
-            record.key = f"{self._nonce}-{next(self._numbers)}"
+            record.key = record.key or f"{self._nonce}-{next(self._numbers)}"
             record.entry = self._spool.write(_encode(session_id, record), is_quiet=is_quiet)
         return record.entry is not None
+
+    def keep_all(self, session_id: UUID, records: Iterable[Record]) -> None:
+        """Write what is left of a lane, but for explicit calls, whose callers have it back.
+
+        The next process reads in the order of writing: what stands there already is written again, if it comes behind
+        something that does not.
+        """
+        is_behind = False
+        for record in records:
+            if record.waiter is not None or not record.counts:
+                continue
+            if record.entry is None:
+                is_behind = self.keep(session_id, record) or is_behind
+            elif is_behind:
+                self._move_behind(session_id, record)
+
+    def _move_behind(self, session_id: UUID, record: Record) -> None:
+        if record.parked:
+            ((_, request),) = self.load([record])
+            if request is None:
+                return
+            record.unpark(request)
+        before, record.entry = record.entry, None
+        if self.keep(session_id, record):
+            self._spool.settle([before])
+        else:
+            record.entry = before
 
     def note(self, session_id: UUID, flight: Flight) -> None:
         """Write what the request is that creates a session, before it is sent: another process repeats it as it was."""
         first, last = flight.records[0], flight.records[-1]
-        if first.entry is None or last.entry is None or flight.was_sent:
+        is_written = first.entry is not None and last.entry is not None
+        if not flight.creates or not is_written or not flight.is_as_written:
             return
         before = first.note
         note = {"key": flight.key, "first": first.key, "last": last.key, "actions": len(flight.records) - 1}

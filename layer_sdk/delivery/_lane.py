@@ -34,6 +34,14 @@ class Flight(NamedTuple):
         """Whether it creates the session."""
         return isinstance(self.request, SessionRequest)
 
+    @property
+    def is_as_written(self) -> bool:
+        """Whether all of it is as it stands in the spool."""
+        return not any(record.gap or record.was_cut for record in self.records)
+
+    def __repr__(self) -> str:
+        return f"<Flight {self.key}: {len(self.records)} records>"  # what they hold is nobody's to see
+
 
 class Lane:
     """What waits for one session. Not thread-safe: the engine locks.
@@ -48,7 +56,6 @@ class Lane:
         max_actions: How many actions a create request may take along; less after the server refused more.
         was_recreated: Whether the session was created anew because the server did not know it.
         note: What a dead process's request was that took along the session at the front.
-        dropped: How many records were lost here since the last one that was sent.
         due: When the lane is to be looked at, monotonic; None while it is not planned.
         place: Its place in the schedule; 0 while it is not planned.
         not_before: When it may be looked at at the earliest, after a failure.
@@ -58,7 +65,6 @@ class Lane:
 
     __slots__ = (
         "attempts",
-        "dropped",
         "due",
         "flight",
         "is_flying",
@@ -83,7 +89,6 @@ class Lane:
         self.was_sent = False
         self.max_actions = MAX_ACTIONS
         self.was_recreated = False
-        self.dropped = 0
         self.due: float | None = None
         self.place = 0
         self.not_before = 0.0
@@ -129,20 +134,25 @@ class Lane:
             self.size -= sum(record.size for record in callers)
         return callers
 
-    def to_load(self) -> list[Record]:
-        """List what has to come back from disk before the next request can be made."""
+    def to_load(self, most: int) -> list[Record]:
+        """List what has to come back from disk before the next request can be made, of so many bytes at most."""
         if not self.parked or self.flight is not None:
             return []
         found: list[Record] = []
         size = 0
-        is_alone = not isinstance(self.records[0].request, SessionRequest)
-        for place, record in enumerate(islice(self.records, 1 if is_alone else 1 + self.max_actions)):
+        for place, record in enumerate(islice(self.records, 1 + self._most_actions())):
             size += record.parked or record.size
-            if place and size > MAX_BYTES:
+            if place and size > min(most, MAX_BYTES) and self.note is None:
                 break
             if record.parked:
                 found.append(record)
         return found
+
+    def _most_actions(self) -> int:
+        """How many actions the next request may take along: as many as a dead process's did, where it is repeated."""
+        if not isinstance(self.records[0].request, SessionRequest):
+            return 0
+        return self.max_actions if self.note is None else self.note.actions
 
     def load(self, found: list[tuple[Record, Request | None]]) -> tuple[Record, ...]:
         """Take what came back from disk, and give those that did not: they are no longer in the lane."""
@@ -176,8 +186,10 @@ class Lane:
         note = self._matching_note()
         first = self._pop()
         if not isinstance(first.request, SessionRequest):
-            self._mark(first.request)
-            return Flight((first,), first.request, first.key or key, first.was_adopted)
+            # With the mark of a gap it is not what stands on disk under the record's key.
+            written = None if first.gap else first.key
+            _mark(first)
+            return Flight((first,), first.request, written or key, first.was_adopted)
         taken, size = [first], first.size
         while len(taken) <= note.actions if note else self._may_come_along(len(taken) - 1, size):
             taken.append(self._pop())
@@ -185,7 +197,8 @@ class Lane:
         actions = [record.request for record in taken[1:] if isinstance(record.request, SessionActionRequest)]
         request = first.request
         if actions:
-            self._mark(actions[0])
+            for record in taken:
+                _mark(record)
             own = request.actions if isinstance(request.actions, list) else []
             request = _with_actions(request, [*own, *actions])
         return Flight(tuple(taken), request, note.key if note else key, note is not None)
@@ -196,7 +209,8 @@ class Lane:
         if note is None or len(self.records) <= note.actions:
             return None
         is_same = (note.first, note.last) == (self.records[0].key, self.records[note.actions].key)
-        return note if is_same and not self.to_load() else None
+        front = islice(self.records, 1 + note.actions)
+        return note if is_same and not any(record.parked for record in front) else None
 
     def _may_come_along(self, count: int, size: int) -> bool:
         if count >= self.max_actions or not self.records:
@@ -210,12 +224,13 @@ class Lane:
         self.size -= record.size
         return record
 
-    def _mark(self, request: SessionActionRequest) -> None:
-        """Let a gap before an action be seen in Layer: no order gets a hole unnoticed."""
-        if self.dropped:
-            attributes = request.attributes if isinstance(request.attributes, dict) else {}
-            request.attributes = {**attributes, "layer.dropped_before": self.dropped}
-            self.dropped = 0
+
+def _mark(record: Record) -> None:
+    """Let a gap before an action be seen in Layer: no order gets a hole unnoticed."""
+    request = record.request
+    if record.gap and isinstance(request, SessionActionRequest):
+        attributes = request.attributes if isinstance(request.attributes, dict) else {}
+        request.attributes = {**attributes, "layer.dropped_before": record.gap}
 
 
 def _with_actions(request: SessionRequest, actions: list[SessionActionRequest]) -> SessionRequest:
@@ -235,6 +250,7 @@ def cut(record: Record) -> bool:
     if record.was_cut or not isinstance(request, SessionActionRequest) or not isinstance(request.data, dict):
         return False
     record.was_cut = True
+    record.key = None  # under which the server had it whole
     limit = max(256, (record.size - OVERHEAD) // 8)
     request.data = {name: _cut(value, limit) for name, value in request.data.items()}
     attributes = request.attributes if isinstance(request.attributes, dict) else {}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ._account import Account
     from ._record import Record
 
+MAX_GAPS = 10_000  # sessions with a loss that the next record is to tell of, remembered
+
 OnLoss = Callable[[Lane, int, str], None]
 
 
@@ -40,6 +42,8 @@ class Lanes:
         self._on_loss = on_loss
         self._lanes: OrderedDict[UUID, Lane] = OrderedDict()
         self._schedule = Schedule()
+        self._lingering: dict[Lane, None] = {}
+        self._gaps: OrderedDict[UUID, int] = OrderedDict()
         self.hurries = 0
 
     def __len__(self) -> int:
@@ -61,6 +65,8 @@ class Lanes:
         lane = self._lanes.get(session_id)
         if lane is None:
             lane = self._lanes[session_id] = Lane(session_id)
+        if self._gaps:
+            record.gap += self._gaps.pop(session_id, 0)
         lane.push(record)
         if not lane.is_flying:
             self.plan(lane)
@@ -72,6 +78,7 @@ class Lanes:
         if not self.hurries and lane.lingers:
             if lane.due is not None:
                 return  # it lingers already
+            self._lingering[lane] = None
             due = max(due, now + self._linger)
         elif lane.due is not None and lane.due <= due:
             return
@@ -80,7 +87,15 @@ class Lanes:
 
     def plan_all(self) -> None:
         """Plan anew what lingers, for whoever cannot wait."""
+        lingering, self._lingering = self._lingering, {}
+        for lane in lingering:
+            if not lane.is_flying and not lane.is_empty:
+                self.plan(lane)
+
+    def forgive(self) -> None:
+        """Have every lane that waits after a failure tried now."""
         for lane in self:
+            lane.not_before = 0.0
             if not lane.is_flying:
                 self.plan(lane)
 
@@ -90,7 +105,9 @@ class Lanes:
 
     def pop(self) -> Lane:
         """Take the first lane off the schedule. Call after `first_due` gave a time."""
-        return self._schedule.pop()
+        lane = self._schedule.pop()
+        self._lingering.pop(lane, None)
+        return lane
 
     def tidy(self, lane: Lane) -> None:
         """Plan a lane that has come to rest, or forget it when it is empty."""
@@ -98,6 +115,7 @@ class Lanes:
             self.plan(lane)
         elif self._lanes.get(lane.session_id) is lane:
             self._schedule.cancel(lane)
+            self._lingering.pop(lane, None)
             del self._lanes[lane.session_id]
 
     def clear(self) -> None:
@@ -105,12 +123,22 @@ class Lanes:
         for lane in self._lanes.values():
             self._schedule.cancel(lane)
         self._lanes.clear()
+        self._lingering.clear()
 
     def drop(self, lane: Lane, records: tuple[Record, ...], reason: str) -> None:
         """Count records as lost that wait, or that were to wait, in a lane."""
         count = self._account.drop(records, reason)
         tell_waiters(records, error=lost(reason))
         self._on_loss(lane, count, reason)
+
+    def note_gap(self, lane: Lane, count: int, *, is_newest: bool) -> None:
+        """Remember a loss for the record behind it: the first that waits or, where the newest was lost, the next."""
+        if lane.records and not is_newest:
+            lane.records[0].gap += count
+            return
+        self._gaps[lane.session_id] = self._gaps.get(lane.session_id, 0) + count
+        if len(self._gaps) > MAX_GAPS:
+            self._gaps.popitem(last=False)
 
     def drop_oldest(self) -> bool:
         """Drop all that waits in the lane that is oldest, rather than a record out of the middle of several."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from layer_sdk.exceptions import LayerAuthError, LayerHTTPError, LayerRequestError
 
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+NOT_TAKEN = frozenset({408, 425, 429, 501, 503})  # say that nothing was done; a gateway's 502 or 504 says nothing
 MAX_RETRY_AFTER = 3600.0  # a longer wish is no plan to come back to
 
 # The verdicts.
@@ -48,7 +49,7 @@ def _judge_status(error: LayerHTTPError, status: int) -> Outcome:
     if 200 <= status < 300:  # a success whose body is of no use: carried out, and an id of its own is lost
         return Outcome(DONE, reason, error)
     if status in TRANSIENT or status >= 500:
-        return Outcome(RETRY, reason, error, _sane(error.retry_after))
+        return Outcome(RETRY, reason, error, _sane(error.retry_after), was_sent=status not in NOT_TAKEN)
     if status in (401, 403):
         return Outcome(HOLD, reason, error)
     verdict = {404: MISSING, 409: EXISTS, 413: TOO_LARGE}.get(status, REFUSED)

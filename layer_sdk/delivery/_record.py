@@ -52,6 +52,7 @@ class Record:
         entry: Its number in the spool, if it stands there.
         key: The Idempotency-Key of an append of it, if it has to outlive the process.
         note: In the spool, what the request was that took the session along; see `Note`.
+        gap: How many records were lost right before it.
         was_adopted: Whether a dead process had it, which may have sent it.
         parked: The bytes that it takes when it is in memory, while it is on disk alone; else 0.
     """
@@ -59,6 +60,7 @@ class Record:
     __slots__ = (
         "counts",
         "entry",
+        "gap",
         "key",
         "note",
         "parked",
@@ -86,6 +88,7 @@ class Record:
         self.entry: Any = None
         self.key: str | None = None
         self.note: Any = None
+        self.gap = 0
         self.was_adopted = False
         self.parked = 0
 

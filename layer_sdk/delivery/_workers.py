@@ -45,6 +45,11 @@ class Workers:
         """How many threads there are."""
         return len(self._alive)
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether this very thread is one of them."""
+        return threading.current_thread() in self._alive
+
     def call_for(self, due: float) -> None:
         """See to it that somebody looks at what is due then. Call with the lock held."""
         if self._wakes:
@@ -72,17 +77,20 @@ class Workers:
             greenlet.kill(block=False)
 
     def _run(self) -> None:
+        has_flown = False
         try:
             if "gevent" in sys.modules and sys.modules["gevent"].monkey.is_module_patched("threading"):
                 self._greenlets.append(sys.modules["gevent"].getcurrent())
             while self._turn():
-                pass
+                has_flown = True
         except Exception as error:  # noqa: BLE001  (a worker that dies of our mistake; the next record starts another)
             swallow("delivering", error)
         finally:
             with self._flights.door.locked():
                 self._alive.discard(threading.current_thread())
                 self._greenlets = [each for each in self._greenlets if each]
+                if has_flown:  # one that dies of its first job is not replaced at once: the next would die, too
+                    self._flights.call_workers()
 
     def _turn(self) -> bool:
         with self._flights.door.locked():
@@ -124,7 +132,8 @@ class Workers:
                     return False
                 ends = now + self._idle  # the last one stays: there may be no way to start another
             is_hot = False
-            self._sleep(min(time_left for time_left in (ends - now, (due or ends) - now) if time_left > 0))
+            # While a probe is under way, nothing is due for ever, and no lock can wait that long.
+            self._sleep(min(left for left in (ends - now, (due or ends) - now, self._idle) if left > 0))
 
     def _sleep(self, seconds: float) -> None:
         wakes_at = time.monotonic() + seconds
