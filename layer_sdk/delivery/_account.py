@@ -129,3 +129,4 @@ class Account:
             for ticket in self._tickets:
                 if 0 < record.sequence <= ticket.sequence:
                     ticket.remaining -= 1
+            record.sequence = 0

@@ -166,24 +166,25 @@ class BackgroundDelivery:
         if record.entry is not None and self._is_half_full(record.size):
             record.park()
         reason = None if record.was_adopted else self._make_room(record.size)
-        flights.account.accept(record)
+        try:
+            flights.account.accept(record)
+            self._place(session_id, record, reason)
+        except BaseException:  # out of a signal handler: what is counted has to be somewhere
+            lane = flights.lanes.get(session_id)
+            if record.sequence and (lane is None or record not in lane.records):
+                flights.account.drop((record,), "interrupted")
+            raise
+
+    def _place(self, session_id: UUID, record: Record, reason: str | None) -> None:
+        """Put a record into its lane, or where it goes instead."""
+        flights = self._flights
         if flights.is_closed and record.entry is not None:
             flights.account.leave((record,))  # it stays where it is, for the next process
         elif flights.is_closed or reason is not None:
             lane = flights.lanes.get(session_id) or Lane(session_id)
             flights.lanes.drop(lane, (record,), "closed" if flights.is_closed else str(reason))
         else:
-            self._push(session_id, record)
-
-    def _push(self, session_id: UUID, record: Record) -> None:
-        lanes = self._flights.lanes
-        try:
-            lanes.push(session_id, record)
-        except BaseException:  # out of a signal handler: what is counted has to be somewhere
-            held = lanes.get(session_id)
-            if held is None or record not in held.records:
-                self._flights.account.drop((record,), "interrupted")
-            raise
+            flights.lanes.push(session_id, record)
 
     # ---- overflow
 

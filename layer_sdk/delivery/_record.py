@@ -47,7 +47,7 @@ class Record:
         size: The bytes of memory that it takes.
         waiter: Who waits for its end, if somebody does.
         counts: 1, or 0 for what the engine adds by itself and nobody accepted.
-        sequence: Its place in the order of acceptance, from 1.
+        sequence: Its place in the order of acceptance, from 1; 0 before it, and when it has found its end.
         was_cut: Whether its long texts were shortened for a server that found it too large.
         entry: Its number in the spool, if it stands there.
         key: The Idempotency-Key of an append of it, if it has to outlive the process.

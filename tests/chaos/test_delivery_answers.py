@@ -14,6 +14,8 @@ from chaos.recorded import MakeBackground, balance, numbers, record
 from layer_sdk import LayerHTTPError, LayerRequestError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chaos.chaos_proxy import ChaosProxy
     from chaos.fake_layer import FakeLayer
 
@@ -207,10 +209,12 @@ def test_too_large_batch_is_split(fake_layer: FakeLayer, background: MakeBackgro
     assert {session_id: numbers(20)} == fake_layer.keys_by_session()
 
 
-def test_too_large_action_is_cut_once_and_then_given_up(fake_layer: FakeLayer, background: MakeBackground) -> None:
+def test_too_large_action_is_cut_once_and_then_given_up(
+    fake_layer: FakeLayer, background: MakeBackground, tmp_path: Path
+) -> None:
     """One action alone that is too large is shortened; if that does not help it is a dead letter."""
     fake_layer.switch(max_body=4000)
-    mine = background()
+    mine = background(spool_dir=tmp_path)
     with mine.session():
         for key, text in (("long", ["x" * 20_000]), ("hopeless", ["x" * 200] * 500)):
             with mine.action(kind="embeddings") as action:
@@ -218,6 +222,39 @@ def test_too_large_action_is_cut_once_and_then_given_up(fake_layer: FakeLayer, b
     assert mine.flush(20)
     assert ["long"] == fake_layer.keys()
     assert {"http_413": 1} == mine.stats()["dead_letters"]
+    assert {} == fake_layer.changed_bodies()
+
+
+def test_too_large_action_of_an_explicit_call_is_its_callers_to_cut(
+    fake_layer: FakeLayer, background: MakeBackground
+) -> None:
+    """Nothing is left out behind the back of somebody who waits for the answer."""
+    fake_layer.switch(max_body=4000)
+    mine = background()
+    with mine.session() as session_id, pytest.raises(LayerHTTPError) as caught:
+        mine.append_action(session_id, kind="embeddings", data={"key": "long", "text": "x" * 20_000})
+    assert (413, []) == (caught.value.status_code, fake_layer.keys())
+
+
+def test_explicit_call_does_not_wait_for_an_hour(fake_layer: FakeLayer, background: MakeBackground) -> None:
+    """Where the server asks for a long time, a call behind a lane is told so at once, before it queues and after."""
+    fake_layer.switch(script={"create": [429]}, retry_after="3000")
+    mine = background()
+    with mine.session() as session_id:
+        for _ in range(2):
+            with pytest.raises((LayerHTTPError, LayerRequestError)):
+                mine.append_action(session_id, kind="embeddings", data={"key": "0"})
+    assert 0 == balance(mine.stats())
+
+
+def test_backoff_is_over_when_the_end_comes(fake_layer: FakeLayer, background: MakeBackground) -> None:
+    """At the end everything is tried once more, however long its session still had to wait."""
+    fake_layer.switch(script={"create": [503] * 4})
+    mine = background()
+    (session_id,) = record(mine, 3)
+    fake_layer_waits(fake_layer, 4)
+    mine.shutdown(5)
+    assert {session_id: numbers(3)} == fake_layer.keys_by_session()
 
 
 def test_other_id_of_the_server_holds_for_what_follows(fake_layer: FakeLayer, background: MakeBackground) -> None:

@@ -218,8 +218,10 @@ def test_before_send_that_fails_sends_nothing(fake_layer: FakeLayer, background:
             raise given
         return given
 
-    mine = background(before_send=scrub)
+    lost: list[tuple[str, int]] = []
+    mine = background(before_send=scrub, on_drop=lambda reason, _session, count: lost.append((reason, count)))
     (session_id,) = record(mine, 2)
+    assert [("before_send_failed", 1)] * 2 == lost
     with pytest.raises(LayerRequestPreparationError) as caught:
         mine.append_action(session_id, kind="embeddings", data={"key": "x"})
     assert mine.flush(10)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from chaos.recorded import MakeBackground, balance, numbers, record, recover
-from layer_sdk import LayerInvalidConfigurationError
+from layer_sdk import LayerInvalidConfigurationError, LayerRequestError
 from layer_sdk.cli import main
 from layer_sdk.delivery._segment import entries
 
@@ -34,6 +35,50 @@ def test_next_process_sends_what_the_last_one_could_not(
     assert other.flush(20)
     assert {session_id: numbers(5) for session_id in ids} == fake_layer.keys_by_session()
     assert {} == fake_layer.duplicates()
+
+
+def test_what_is_spilled_late_keeps_its_place(
+    fake_layer: FakeLayer, background: MakeBackground, tmp_path: Path
+) -> None:
+    """What was recorded before the trouble was known is written at the end, and still comes before what came after."""
+    fake_layer.switch(chances={"*": {503: 1.0}})
+    mine = background(spool_dir=tmp_path, spool="spill")
+    with mine.session() as session_id:
+        for number in range(10):
+            with mine.action(kind="embeddings") as action:
+                action.data = {"key": str(number)}
+            if number == 4:
+                record(mine, 1, sessions=6)
+                while mine.stats()["gate"] == "open":
+                    time.sleep(0.01)
+    mine.shutdown(0.1)
+    fake_layer.switch(chances={})
+    recover(background(spool_dir=tmp_path, spool="spill"))
+    assert numbers(10) == fake_layer.keys_by_session()[session_id]
+
+
+def test_explicit_call_is_let_go_at_the_end(fake_layer: FakeLayer, background: MakeBackground, tmp_path: Path) -> None:
+    """A call that waits in a lane when the end comes raises, and its action is not kept for later."""
+    fake_layer.switch(delay=3.0)
+    mine = background(spool_dir=tmp_path, http_timeout=10)
+    raised: list[BaseException] = []
+    (session_id,) = record(mine, 1)
+    time.sleep(0.3)  # its request is under way
+
+    def call() -> None:
+        try:
+            mine.append_action(session_id, kind="embeddings", data={"key": "late"})
+        except LayerRequestError as error:
+            raised.append(error)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    time.sleep(0.2)
+    engine = mine._parts.sink  # type: ignore[union-attr]
+    mine.shutdown(0.1)
+    caller.join(10)
+    assert (1, False) == (len(raised), caller.is_alive())
+    assert (True, 0, 0) == (engine.flush(), engine.stats()["queued_bytes"], balance(engine.stats()))
 
 
 def test_settled_records_leave_the_disk(fake_layer: FakeLayer, background: MakeBackground, tmp_path: Path) -> None:
