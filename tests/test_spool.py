@@ -278,9 +278,27 @@ def test_mistake_of_the_caller_is_no_trouble_of_the_spool(
     assert [1, 2] == [spool.write(b"a"), spool.write(b"b")]
     spool.settle([[]])  # type: ignore[list-item]
     spool.settle(failing())
+    assert (3, "ok") == (spool.write(b"c"), spool.stats()["state"])
     assert [TypeError, TypeError, ZeroDivisionError] == [type(error) for error in internal_errors]
     internal_errors.clear()
-    assert (3, "ok") == (spool.write(b"c"), spool.stats()["state"])
+
+
+def test_mistake_is_told_when_no_lock_is_held(
+    make_spool: MakeSpool, internal_errors: list[BaseException], warnings: Callable[[], list[str]]
+) -> None:
+    """A quiet write and settling log nothing: the next call that may log does it for them, closing at the latest."""
+    spool = make_spool()
+    assert None is spool.write("text", is_quiet=True)  # type: ignore[arg-type]
+    assert ([], []) == (internal_errors, warnings())
+    assert 1 == spool.write(b"a", is_quiet=True)
+    assert ([], []) == (internal_errors, warnings())
+    assert 2 == spool.write(b"b")
+    assert [TypeError] == [type(error) for error in internal_errors]
+    spool.settle([[]])  # type: ignore[list-item]
+    assert (1, 1) == (len(internal_errors), len(warnings()))
+    spool.close()
+    assert [TypeError, TypeError] == [type(error) for error in internal_errors]
+    internal_errors.clear()
 
 
 # Damage.
@@ -731,6 +749,31 @@ def test_close_in_the_middle_of_a_call(make_spool: MakeSpool, warnings: Callable
     assert [1, None, None] == [spool.write(bytes(300)), spool.write(bytes(900)), spool.write(b"")]
     assert ("closed", 0) == (spool.stats()["state"], spool.stats()["errors"])
     assert ["The spool is full (1000 bytes): until it is emptied, records are in memory only"] == warnings()
+
+
+def test_quiet_write_waits_for_nobody(make_spool: MakeSpool) -> None:
+    """A signal handler may hold what another thread waits for within the spool: then its record is not written."""
+    is_inside, may_leave = threading.Event(), threading.Event()
+
+    def clock() -> float:
+        is_inside.set()
+        may_leave.wait(20)
+        return 0.0
+
+    spool = make_spool(max_bytes=1000, clock=clock)
+    answers: list[int | None] = []
+    writer = threading.Thread(target=spool.write, args=(bytes(2000),))
+    handler = threading.Thread(target=lambda: answers.append(spool.write(b"a", is_quiet=True)))
+    writer.start()
+    assert is_inside.wait(20)
+    handler.start()
+    handler.join(2)
+    answers_meanwhile = list(answers)
+    may_leave.set()
+    for thread in (writer, handler):
+        thread.join(20)
+    assert [None] == answers_meanwhile
+    assert 1 == spool.write(b"b", is_quiet=True)
 
 
 def test_signal_in_the_middle_of_a_call(make_spool: MakeSpool) -> None:

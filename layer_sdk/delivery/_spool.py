@@ -16,8 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, Iterable, NamedTuple, Tuple, Union
 
-from layer_sdk._log import swallow, warn
-
+from ._news import News
 from ._segment import (
     ACKNOWLEDGEMENT_ROOM,
     FRAME,
@@ -104,7 +103,7 @@ class Spool:
             if error.errno not in _PASSING:
                 raise SpoolError(f"The spool folder {self._path} cannot be opened: {_why(error)}") from error
             self._fail(error)
-            self._tell()
+            self._news.tell()
 
     def _start_over(self) -> None:
         self._owner = new_owner()
@@ -119,7 +118,7 @@ class Spool:
         self._counts = dict.fromkeys(("written", "settled", "adopted", "torn_tails", "errors"), 0)
         self._state, self._reason = "ok", ""
         self._retry_at = self._looks_at = float("-inf")
-        self._news: deque[tuple[Any, ...]] = deque()
+        self._news = News()
 
     def write(self, payload: bytes, kind: int = RECORD, *, is_quiet: bool = False) -> int | None:
         """Append a record, or a note about records.
@@ -127,19 +126,21 @@ class Spool:
         Args:
             payload: What it holds.
             kind: `RECORD` or `NOTE`.
-            is_quiet: Leave a warning to the next call that may log.
+            is_quiet: The caller holds a lock: leave a warning to the next call that may log, and wait for no thread.
 
         Returns:
             Its number, for `settle`; None where it cannot be written now.
         """
         number = None
         try:
+            if is_quiet:
+                return self._write_at_once(payload, kind)
             with self._lock:
                 number = self._write(payload, kind)
         except Exception as error:  # noqa: BLE001  (the host comes first)
-            swallow("writing to the spool", error)
-        if self._news and not is_quiet:
-            self._tell()
+            self._news.add_error("writing to the spool", error)
+        if not is_quiet:
+            self._news.tell()
         return number
 
     def mark(self, entries: Iterable[Entry]) -> None:
@@ -147,7 +148,10 @@ class Spool:
         self._done.extend(entries)
 
     def settle(self, entries: Iterable[Entry] = ()) -> None:
-        """Forget records that have found their end, by the numbers of `write` and the tokens of `adopt`."""
+        """Forget records that have found their end, by the numbers of `write` and the tokens of `adopt`.
+
+        It logs nothing, as the caller may hold a lock; what cannot be noted now is noted by the next call.
+        """
         try:
             self._done.extend(entries)
             with self._lock:
@@ -155,7 +159,7 @@ class Spool:
             if finished:
                 self._remove(finished)
         except Exception as error:  # noqa: BLE001  (the host comes first)
-            swallow("settling in the spool", error)
+            self._news.add_error("settling in the spool", error)
 
     def release(self, *tokens: Token) -> None:
         """Forget adopted records that have found their end."""
@@ -208,8 +212,8 @@ class Spool:
         except OSError:
             self._counts["errors"] += 1
         except Exception as error:  # noqa: BLE001  (the host comes first)
-            swallow("adopting from the spool", error)
-        self._tell()
+            self._news.add_error("adopting from the spool", error)
+        self._news.tell()
         return adopted
 
     def after_fork_in_child(self) -> None:
@@ -252,6 +256,15 @@ class Spool:
             folder, self._folder = self._folder, -1
             with suppress(OSError):
                 os.close(folder)
+        self._news.tell()
+
+    def _write_at_once(self, payload: bytes, kind: int) -> int | None:
+        if not self._lock.acquire(blocking=False):
+            return None  # whoever has it may wait for what our caller has
+        try:
+            return self._write(payload, kind)
+        finally:
+            self._lock.release()
 
     def _write(self, payload: bytes, kind: int) -> int | None:
         if self._is_inside:
@@ -276,7 +289,7 @@ class Spool:
             return True
         if self._state != "full":
             self._state, self._reason = "full", f"{self._max_bytes} bytes"
-            self._news.append(("The spool is full (%s): until it is emptied, records are in memory only", self._reason))
+            self._news.add("The spool is full (%s): until it is emptied, records are in memory only", self._reason)
         return False
 
     def _has_room(self, size: int) -> bool:
@@ -334,13 +347,8 @@ class Spool:
         if current is not None and not current.pending:
             self._remove([current])
         if self._state != "broken":
-            self._news.append(("The spool cannot be written (%s): records are in memory only", _why(error)))
+            self._news.add("The spool cannot be written (%s): records are in memory only", _why(error))
         self._state, self._reason = "broken", _why(error)
-
-    def _tell(self) -> None:
-        while self._news:
-            with suppress(IndexError):  # another thread was faster
-                warn(*self._news.popleft())
 
     def _settle(self) -> list[Segment]:
         """Note what is done, and give the segments to delete."""
@@ -431,7 +439,7 @@ class Spool:
                 self._counts["adopted"] += found.kind == RECORD
             self._counts["torn_tails"] += lost > 0
         if lost:
-            self._news.append(("The end of a spool segment was damaged: %d bytes were cut", lost))
+            self._news.add("The end of a spool segment was damaged: %d bytes were cut", lost)
         if not segment.pending:
             self._remove([segment])
         return True
@@ -444,7 +452,7 @@ class Spool:
                 self._forget(segment)
             if error.errno not in _PASSING:
                 self._strange.add(name)
-        self._news.append(("A file in the spool was left alone (%s): %s", _why(error), name))
+        self._news.add("A file in the spool was left alone (%s): %s", _why(error), name)
 
 
 def _why(error: OSError) -> str:
