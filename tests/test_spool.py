@@ -644,6 +644,29 @@ def test_disk_that_becomes_read_only(make_spool: MakeSpool, disk: Path, warnings
     assert [b"a"] == payloads(spool.adopt())
 
 
+def test_settling_that_fails_is_done_later(directory: Path) -> None:
+    """What could not be noted on a full disk is noted by the next call that finds room, and counted once."""
+    with host("indebted", directory) as process:
+        told = heard(process)
+    assert {"settled": 2, "errors": 1, "state": "ok"}.items() <= told["full"].items()
+    assert {"settled": 2, "errors": 2}.items() <= told["still"].items()
+    assert {"settled": 3, "errors": 2, "bytes": on_disk(directory)}.items() <= told["stats"].items()
+    spool = Spool(directory, "tests")
+    found = spool.adopt()
+    assert [3, 4] == [number_of(each) for each in payloads(found)]
+    spool.release(*[each.token for each in found])
+    assert (0, []) == (spool.stats()["torn_tails"], files(directory))
+    spool.close()
+
+
+def test_segment_of_a_debt_goes_with_its_last_record(directory: Path) -> None:
+    """Where nothing is left to be noted, as every record has found its end, the file is deleted: that takes no room."""
+    with host("indebted", directory, 1) as process:
+        told = heard(process)
+    assert {"settled": 5, "errors": 1, "segments": 0, "bytes": 0}.items() <= told["stats"].items()
+    assert [] == files(directory)
+
+
 def test_cap(
     make_spool: MakeSpool, directory: Path, warnings: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,11 +11,11 @@ import hashlib
 import os
 import threading
 import time
-from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Callable, Iterable, NamedTuple, Tuple, Union
+from typing import Any, Callable, Iterable, NamedTuple
 
+from ._ledger import Entry, Ledger, Token
 from ._news import News
 from ._segment import (
     ACKNOWLEDGEMENT_ROOM,
@@ -42,9 +42,6 @@ MAX_BYTES = 256 * 1024 * 1024
 SEGMENT_BYTES = 4 * 1024 * 1024
 LOOK = 0.05  # seconds between two looks whether the file is still in its folder
 RETRY = 30.0  # seconds between two tries of a spool that cannot be written
-
-Token = Tuple[str, int]
-Entry = Union[int, Token]
 
 # What passes by itself. Everything else that keeps us from opening a folder is a mistake in the settings.
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
@@ -111,11 +108,10 @@ class Spool:
         self._is_inside = False
         self._is_opening = False
         self._segments: dict[str, Segment] = {}
-        self._homes: dict[Entry, tuple[Segment, int, int]] = {}  # of records and notes: where they stand, and the kind
-        self._done: deque[Entry] = deque()
+        self._ledger = Ledger()
         self._current: Segment | None = None
         self._held = self._others = self._other_segments = self._waiting = 0
-        self._counts = dict.fromkeys(("written", "settled", "adopted", "torn_tails", "errors"), 0)
+        self._counts = dict.fromkeys(("written", "adopted", "torn_tails", "errors"), 0)
         self._state, self._reason = "ok", ""
         self._retry_at = self._looks_at = float("-inf")
         self._news = News()
@@ -145,7 +141,7 @@ class Spool:
 
     def mark(self, entries: Iterable[Entry]) -> None:
         """Say that records have found their end, for the next `settle`. Does no I/O."""
-        self._done.extend(entries)
+        self._ledger.done.extend(entries)
 
     def settle(self, entries: Iterable[Entry] = ()) -> None:
         """Forget records that have found their end, by the numbers of `write` and the tokens of `adopt`.
@@ -153,7 +149,7 @@ class Spool:
         It logs nothing, as the caller may hold a lock; what cannot be noted now is noted by the next call.
         """
         try:
-            self._done.extend(entries)
+            self._ledger.done.extend(entries)
             with self._lock:
                 finished = self._settle()
             if finished:
@@ -172,7 +168,7 @@ class Spool:
             payload = None
             try:
                 with self._lock:  # one at a time: a host's call that writes is not to wait for all of them
-                    segment, offset, _ = self._homes[entry]
+                    segment, offset, _ = self._ledger.homes[entry]
                     payload = segment.read(offset, entry if isinstance(entry, int) else entry[1])
             except (KeyError, OSError):
                 self._counts["errors"] += 1
@@ -238,6 +234,7 @@ class Spool:
                 "bytes": self._held + self._others,
                 "segments": len(self._segments) + self._other_segments,
                 "waiting": self._waiting,
+                "settled": self._ledger.settled,
                 **self._counts,
             }
 
@@ -251,7 +248,7 @@ class Spool:
             self._remove([segment for segment in self._segments.values() if not segment.pending])
             for segment in list(self._segments.values()):
                 self._forget(segment)
-            self._homes.clear()
+            self._ledger.homes.clear()
             self._current = None
             folder, self._folder = self._folder, -1
             with suppress(OSError):
@@ -294,7 +291,7 @@ class Spool:
 
     def _has_room(self, size: int) -> bool:
         # What will settle each record must fit, too: otherwise a full spool could not be emptied.
-        needed = len(HEADER) + FRAME + size + ACKNOWLEDGEMENT_ROOM * (1 + len(self._homes))
+        needed = len(HEADER) + FRAME + size + ACKNOWLEDGEMENT_ROOM * (1 + len(self._ledger))
         return self._held + self._others + needed <= self._max_bytes
 
     def _append(self, payload: bytes, kind: int) -> int:
@@ -310,7 +307,7 @@ class Spool:
         if self._is_synced:
             segment.sync()
         self._next = number + 1
-        self._homes[number] = segment, offset, kind
+        self._ledger.homes[number] = segment, offset, kind
         segment.pending += 1
         self._counts["written"] += kind == RECORD
         self._state, self._reason = "ok", ""
@@ -356,25 +353,14 @@ class Spool:
             return []  # the next call sees to it
         self._is_inside = True
         try:
-            groups: dict[Segment, list[int]] = {}
-            while self._done:
-                entry = self._done.popleft()
-                home = self._homes.pop(entry, None)
-                if home is not None:
-                    self._counts["settled"] += home[2] == RECORD
-                    groups.setdefault(home[0], []).append(entry if isinstance(entry, int) else entry[1])
-            return [segment for segment, numbers in groups.items() if self._mark(segment, numbers)]
+            return [segment for segment in self._ledger.collect() if self._mark(segment)]
         finally:
             self._is_inside = False
 
-    def _mark(self, segment: Segment, numbers: list[int]) -> bool:
-        segment.pending -= len(numbers)
+    def _mark(self, segment: Segment) -> bool:
         before = segment.size
         try:
-            if segment.pending:
-                segment.acknowledge(numbers)
-            elif segment is self._current:
-                segment.empty()  # a fifth of the cost of a new file, which the next record would have to bear
+            self._ledger.pay(segment, is_current=segment is self._current)
         except OSError:
             self._counts["errors"] += 1
             if segment is self._current:
@@ -402,6 +388,7 @@ class Spool:
         # In this order: a child that is forked in between must not close what is another file's descriptor by then.
         if self._segments.pop(segment.name, None) is not None:
             self._held -= segment.size
+            self._ledger.forget(segment)
             segment.let_go()
 
     def _left_behind(self) -> list[str]:
@@ -435,7 +422,7 @@ class Spool:
             if segment.name not in self._segments:
                 return False  # closed in the meantime
             for number, found in records.items():
-                self._homes[segment.name, number] = segment, found.offset, found.kind
+                self._ledger.homes[segment.name, number] = segment, found.offset, found.kind
                 self._counts["adopted"] += found.kind == RECORD
             self._counts["torn_tails"] += lost > 0
         if lost:
