@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import random
+import resource
 import shutil
 import signal
 import stat
@@ -72,6 +73,19 @@ def payloads(adopted: list[Adopted]) -> list[bytes]:
 
 def files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Let this process open no file."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first_free = os.dup(0)
+    os.close(first_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (first_free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def on_disk(directory: Path) -> int:
@@ -189,6 +203,21 @@ def test_adoption_can_be_limited(make_spool: MakeSpool) -> None:
     first, second = payloads(last.adopt(max_bytes=11)), payloads(last.adopt(max_bytes=11))
     assert (2, 1) == (len(first), len(second))
     assert [b"a" * 10, b"b" * 10, b"c" * 10] == sorted(first + second)
+
+
+def test_nothing_waits_where_nothing_was_taken(make_spool: MakeSpool) -> None:
+    """More is said to wait only when there was enough: who asks until something comes must not ask for ever."""
+    for each in (b"a", b"b"):
+        spool = make_spool()
+        spool.write(each)
+        die(spool)
+    last = make_spool()
+    first = payloads(last.adopt(max_bytes=1))
+    assert (1, 1) == (len(first), last.stats()["waiting"])
+    with no_more_files():
+        assert ([], 0) == (last.adopt(max_bytes=1), last.stats()["waiting"])
+    assert ([], 0) == (last.adopt(max_bytes=0), last.stats()["waiting"])
+    assert [b"a", b"b"] == sorted(first + payloads(last.adopt(max_bytes=1)))
 
 
 def test_segments_rotate_and_go_when_they_are_settled(make_spool: MakeSpool, directory: Path) -> None:
@@ -642,6 +671,40 @@ def test_disk_that_becomes_read_only(make_spool: MakeSpool, disk: Path, warnings
     clock.now = 30.0
     assert 1 == spool.write(b"c")
     assert [b"a"] == payloads(spool.adopt())
+
+
+@pytest.fixture
+def write_protect() -> Iterator[Callable[[Path], None]]:
+    """Let files be opened for reading alone, until the test ends or `umount` takes it back."""
+    protected: list[Path] = []
+
+    def protect(path: Path) -> None:
+        if os.geteuid() or run("mount", "--bind", path, path):
+            pytest.skip("mounting is not permitted here")
+        protected.append(path)
+        assert 0 == run("mount", "-o", "remount,ro,bind", path)
+
+    yield protect
+    for path in protected:
+        run("umount", "-l", path)
+
+
+def test_order_outlives_passing_trouble(
+    make_spool: MakeSpool, directory: Path, write_protect: Callable[[Path], None]
+) -> None:
+    """While the first segment of a process cannot be opened, its later ones wait; those of others do not."""
+    first, second, last = make_spool(max_bytes=8000), make_spool(), make_spool()
+    for number in range(3):
+        first.write(b"%d" % number + bytes(1000))  # a segment for each
+    second.write(b"other")
+    die(first)
+    die(second)
+    protected = files(directory)[0]
+    write_protect(protected)
+    assert [b"other"] == payloads(last.adopt())
+    assert (1, 0) == (last.stats()["errors"], last.stats()["torn_tails"])
+    assert 0 == run("umount", protected)
+    assert [b"0", b"1", b"2"] == [each[:1] for each in payloads(last.adopt())]
 
 
 def test_settling_that_fails_is_done_later(directory: Path) -> None:

@@ -178,8 +178,8 @@ class Spool:
     def adopt(self, max_bytes: int | None = None) -> list[Adopted]:
         """Take over what dead processes left, the oldest first. It is ours alone until it is released, or we die.
 
-        What one process left goes to one adopter in its order: where the first of its segments is somebody's, the
-        later ones are left to them.
+        What one process left goes to one adopter in its order: where the first of its segments is somebody's, or
+        cannot be read for the moment, the later ones are left alone, too.
 
         Args:
             max_bytes: Take no further segment once so much is taken; the rest is for the next call, or for others.
@@ -201,7 +201,6 @@ class Spool:
                     continue
                 adopted += found
                 taken += sum(len(each.payload) for each in found)
-            self._waiting = waiting
             if names:
                 with self._lock:
                     self._measure()
@@ -209,6 +208,8 @@ class Spool:
             self._counts["errors"] += 1
         except Exception as error:  # noqa: BLE001  (the host comes first)
             self._news.add_error("adopting from the spool", error)
+        # Who asks as long as something waits would ask for ever, if what cannot be taken now were counted.
+        self._waiting = waiting if adopted else 0
         self._news.tell()
         return adopted
 
@@ -398,7 +399,7 @@ class Spool:
             return [name for name in sizes(self._folder) if name not in self._segments and name not in self._strange]
 
     def _adopt(self, name: str) -> list[Adopted] | None:
-        """Adopt one segment; None where somebody else has it."""
+        """Adopt one segment; None where the later ones of its owner have to wait."""
         segment = None
         try:
             with self._lock:
@@ -412,7 +413,7 @@ class Spool:
             records, lost = segment.recover()  # without the lock, as it reads megabytes
         except OSError as error:
             self._leave_alone(name, segment, error)
-            return []
+            return None if error.errno in _PASSING else []
         if not self._take_in(segment, records, lost):
             return []
         return [Adopted(found.payload, (name, number)) for number, found in records.items()]
@@ -435,9 +436,9 @@ class Spool:
         with self._lock:
             self._counts["errors"] += 1
             if segment is not None:
-                self._counts["torn_tails"] += 1
                 self._forget(segment)
             if error.errno not in _PASSING:
+                self._counts["torn_tails"] += segment is not None
                 self._strange.add(name)
         self._news.add("A file in the spool was left alone (%s): %s", _why(error), name)
 
