@@ -696,10 +696,10 @@ def test_order_outlives_passing_trouble(
     first, second, last = make_spool(max_bytes=8000), make_spool(), make_spool()
     for number in range(3):
         first.write(b"%d" % number + bytes(1000))  # a segment for each
+    protected = files(directory)[0]
     second.write(b"other")
     die(first)
     die(second)
-    protected = files(directory)[0]
     write_protect(protected)
     assert [b"other"] == payloads(last.adopt())
     assert (1, 0) == (last.stats()["errors"], last.stats()["torn_tails"])
