@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from ._facade import Layer
 from .delivery import list_segments, purge_segments
@@ -68,9 +68,17 @@ def _send(options: argparse.Namespace) -> int:
     sender.shutdown(0.0)
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    left = stats["accepted"] - stats["sent"] - stats["dead_lettered"]
-    print(f"sent {stats['sent']} records, {stats['dead_lettered']} refused for good, {left} left")
-    return 0 if not left else 1
+    return _tell(stats, Path(options.directory))
+
+
+def _tell(stats: dict[str, Any], directory: Path) -> int:
+    """Say what became of the records, once the sender has let go of what it could not send; the exit status."""
+    # The disk is asked for what is left: what nobody took over in time is in no account.
+    left = sum(each.records for each in list_segments(directory) if not each.is_alive)
+    lost = sum(stats["dropped"].values())
+    print(f"sent {stats['sent']} records, {stats['dead_lettered']} refused for good, {left} left", end="")
+    print(f", {lost} lost" if lost else "")
+    return 1 if left or lost else 0
 
 
 def _show(stats: dict[str, int]) -> None:

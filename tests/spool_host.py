@@ -222,8 +222,28 @@ def limited(folder: Path) -> None:
     die()
 
 
+def indebted(folder: Path, is_all: int = 0) -> None:
+    """Settle where no file may grow, and again: in vain, and after the limit is gone, or all that there is."""
+    spool = Spool(folder, SCOPE)
+    numbers = [spool.write(payload(number)) or 0 for number in range(1, 6)]
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (spool.stats()["bytes"], hard))
+    spool.settle(numbers[:2])
+    full = spool.stats()
+    if is_all:
+        spool.settle(numbers)
+        tell(full=full, stats=spool.stats())
+        die()
+    spool.settle(numbers[:2])
+    still = spool.stats()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    spool.settle(numbers[4:])
+    tell(full=full, still=still, stats=spool.stats())
+    die()
+
+
 def main(role: str, folder: str, *numbers: str) -> None:
-    roles: tuple[Callable[..., None], ...] = (writers, race, outlived, storm, limited)
+    roles: tuple[Callable[..., None], ...] = (writers, race, outlived, storm, limited, indebted)
     {each.__name__: each for each in roles}[role](Path(folder), *map(int, numbers))
 
 

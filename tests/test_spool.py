@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import random
+import resource
 import shutil
 import signal
 import stat
@@ -72,6 +73,19 @@ def payloads(adopted: list[Adopted]) -> list[bytes]:
 
 def files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Let this process open no file."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first_free = os.dup(0)
+    os.close(first_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (first_free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def on_disk(directory: Path) -> int:
@@ -191,6 +205,21 @@ def test_adoption_can_be_limited(make_spool: MakeSpool) -> None:
     assert [b"a" * 10, b"b" * 10, b"c" * 10] == sorted(first + second)
 
 
+def test_nothing_waits_where_nothing_was_taken(make_spool: MakeSpool) -> None:
+    """More is said to wait only when there was enough: who asks until something comes must not ask for ever."""
+    for each in (b"a", b"b"):
+        spool = make_spool()
+        spool.write(each)
+        die(spool)
+    last = make_spool()
+    first = payloads(last.adopt(max_bytes=1))
+    assert (1, 1) == (len(first), last.stats()["waiting"])
+    with no_more_files():
+        assert ([], 0) == (last.adopt(max_bytes=1), last.stats()["waiting"])
+    assert ([], 0) == (last.adopt(max_bytes=0), last.stats()["waiting"])
+    assert [b"a", b"b"] == sorted(first + payloads(last.adopt(max_bytes=1)))
+
+
 def test_segments_rotate_and_go_when_they_are_settled(make_spool: MakeSpool, directory: Path) -> None:
     """A segment begins anew after 4 MiB, and is deleted with its last record."""
     spool = make_spool()
@@ -278,9 +307,27 @@ def test_mistake_of_the_caller_is_no_trouble_of_the_spool(
     assert [1, 2] == [spool.write(b"a"), spool.write(b"b")]
     spool.settle([[]])  # type: ignore[list-item]
     spool.settle(failing())
+    assert (3, "ok") == (spool.write(b"c"), spool.stats()["state"])
     assert [TypeError, TypeError, ZeroDivisionError] == [type(error) for error in internal_errors]
     internal_errors.clear()
-    assert (3, "ok") == (spool.write(b"c"), spool.stats()["state"])
+
+
+def test_mistake_is_told_when_no_lock_is_held(
+    make_spool: MakeSpool, internal_errors: list[BaseException], warnings: Callable[[], list[str]]
+) -> None:
+    """A quiet write and settling log nothing: the next call that may log does it for them, closing at the latest."""
+    spool = make_spool()
+    assert None is spool.write("text", is_quiet=True)  # type: ignore[arg-type]
+    assert ([], []) == (internal_errors, warnings())
+    assert 1 == spool.write(b"a", is_quiet=True)
+    assert ([], []) == (internal_errors, warnings())
+    assert 2 == spool.write(b"b")
+    assert [TypeError] == [type(error) for error in internal_errors]
+    spool.settle([[]])  # type: ignore[list-item]
+    assert (1, 1) == (len(internal_errors), len(warnings()))
+    spool.close()
+    assert [TypeError, TypeError] == [type(error) for error in internal_errors]
+    internal_errors.clear()
 
 
 # Damage.
@@ -626,6 +673,63 @@ def test_disk_that_becomes_read_only(make_spool: MakeSpool, disk: Path, warnings
     assert [b"a"] == payloads(spool.adopt())
 
 
+@pytest.fixture
+def write_protect() -> Iterator[Callable[[Path], None]]:
+    """Let files be opened for reading alone, until the test ends or `umount` takes it back."""
+    protected: list[Path] = []
+
+    def protect(path: Path) -> None:
+        if os.geteuid() or run("mount", "--bind", path, path):
+            pytest.skip("mounting is not permitted here")
+        protected.append(path)
+        assert 0 == run("mount", "-o", "remount,ro,bind", path)
+
+    yield protect
+    for path in protected:
+        run("umount", "-l", path)
+
+
+def test_order_outlives_passing_trouble(
+    make_spool: MakeSpool, directory: Path, write_protect: Callable[[Path], None]
+) -> None:
+    """While the first segment of a process cannot be opened, its later ones wait; those of others do not."""
+    first, second, last = make_spool(max_bytes=8000), make_spool(), make_spool()
+    for number in range(3):
+        first.write(b"%d" % number + bytes(1000))  # a segment for each
+    protected = files(directory)[0]
+    second.write(b"other")
+    die(first)
+    die(second)
+    write_protect(protected)
+    assert [b"other"] == payloads(last.adopt())
+    assert (1, 0) == (last.stats()["errors"], last.stats()["torn_tails"])
+    assert 0 == run("umount", protected)
+    assert [b"0", b"1", b"2"] == [each[:1] for each in payloads(last.adopt())]
+
+
+def test_settling_that_fails_is_done_later(directory: Path) -> None:
+    """What could not be noted on a full disk is noted by the next call that finds room, and counted once."""
+    with host("indebted", directory) as process:
+        told = heard(process)
+    assert {"settled": 2, "errors": 1, "state": "ok"}.items() <= told["full"].items()
+    assert {"settled": 2, "errors": 2}.items() <= told["still"].items()
+    assert {"settled": 3, "errors": 2, "bytes": on_disk(directory)}.items() <= told["stats"].items()
+    spool = Spool(directory, "tests")
+    found = spool.adopt()
+    assert [3, 4] == [number_of(each) for each in payloads(found)]
+    spool.release(*[each.token for each in found])
+    assert (0, []) == (spool.stats()["torn_tails"], files(directory))
+    spool.close()
+
+
+def test_segment_of_a_debt_goes_with_its_last_record(directory: Path) -> None:
+    """Where nothing is left to be noted, as every record has found its end, the file is deleted: that takes no room."""
+    with host("indebted", directory, 1) as process:
+        told = heard(process)
+    assert {"settled": 5, "errors": 1, "segments": 0, "bytes": 0}.items() <= told["stats"].items()
+    assert [] == files(directory)
+
+
 def test_cap(
     make_spool: MakeSpool, directory: Path, warnings: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -731,6 +835,31 @@ def test_close_in_the_middle_of_a_call(make_spool: MakeSpool, warnings: Callable
     assert [1, None, None] == [spool.write(bytes(300)), spool.write(bytes(900)), spool.write(b"")]
     assert ("closed", 0) == (spool.stats()["state"], spool.stats()["errors"])
     assert ["The spool is full (1000 bytes): until it is emptied, records are in memory only"] == warnings()
+
+
+def test_quiet_write_waits_for_nobody(make_spool: MakeSpool) -> None:
+    """A signal handler may hold what another thread waits for within the spool: then its record is not written."""
+    is_inside, may_leave = threading.Event(), threading.Event()
+
+    def clock() -> float:
+        is_inside.set()
+        may_leave.wait(20)
+        return 0.0
+
+    spool = make_spool(max_bytes=1000, clock=clock)
+    answers: list[int | None] = []
+    writer = threading.Thread(target=spool.write, args=(bytes(2000),))
+    handler = threading.Thread(target=lambda: answers.append(spool.write(b"a", is_quiet=True)))
+    writer.start()
+    assert is_inside.wait(20)
+    handler.start()
+    handler.join(2)
+    answers_meanwhile = list(answers)
+    may_leave.set()
+    for thread in (writer, handler):
+        thread.join(20)
+    assert [None] == answers_meanwhile
+    assert 1 == spool.write(b"b", is_quiet=True)
 
 
 def test_signal_in_the_middle_of_a_call(make_spool: MakeSpool) -> None:

@@ -11,13 +11,12 @@ import hashlib
 import os
 import threading
 import time
-from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Callable, Iterable, NamedTuple, Tuple, Union
+from typing import Any, Callable, Iterable, NamedTuple
 
-from layer_sdk._log import swallow, warn
-
+from ._ledger import Entry, Ledger, Token
+from ._news import News
 from ._segment import (
     ACKNOWLEDGEMENT_ROOM,
     FRAME,
@@ -43,9 +42,6 @@ MAX_BYTES = 256 * 1024 * 1024
 SEGMENT_BYTES = 4 * 1024 * 1024
 LOOK = 0.05  # seconds between two looks whether the file is still in its folder
 RETRY = 30.0  # seconds between two tries of a spool that cannot be written
-
-Token = Tuple[str, int]
-Entry = Union[int, Token]
 
 # What passes by itself. Everything else that keeps us from opening a folder is a mistake in the settings.
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
@@ -104,7 +100,7 @@ class Spool:
             if error.errno not in _PASSING:
                 raise SpoolError(f"The spool folder {self._path} cannot be opened: {_why(error)}") from error
             self._fail(error)
-            self._tell()
+            self._news.tell()
 
     def _start_over(self) -> None:
         self._owner = new_owner()
@@ -112,14 +108,13 @@ class Spool:
         self._is_inside = False
         self._is_opening = False
         self._segments: dict[str, Segment] = {}
-        self._homes: dict[Entry, tuple[Segment, int, int]] = {}  # of records and notes: where they stand, and the kind
-        self._done: deque[Entry] = deque()
+        self._ledger = Ledger()
         self._current: Segment | None = None
         self._held = self._others = self._other_segments = self._waiting = 0
-        self._counts = dict.fromkeys(("written", "settled", "adopted", "torn_tails", "errors"), 0)
+        self._counts = dict.fromkeys(("written", "adopted", "torn_tails", "errors"), 0)
         self._state, self._reason = "ok", ""
         self._retry_at = self._looks_at = float("-inf")
-        self._news: deque[tuple[Any, ...]] = deque()
+        self._news = News()
 
     def write(self, payload: bytes, kind: int = RECORD, *, is_quiet: bool = False) -> int | None:
         """Append a record, or a note about records.
@@ -127,35 +122,40 @@ class Spool:
         Args:
             payload: What it holds.
             kind: `RECORD` or `NOTE`.
-            is_quiet: Leave a warning to the next call that may log.
+            is_quiet: The caller holds a lock: leave a warning to the next call that may log, and wait for no thread.
 
         Returns:
             Its number, for `settle`; None where it cannot be written now.
         """
         number = None
         try:
+            if is_quiet:
+                return self._write_at_once(payload, kind)
             with self._lock:
                 number = self._write(payload, kind)
         except Exception as error:  # noqa: BLE001  (the host comes first)
-            swallow("writing to the spool", error)
-        if self._news and not is_quiet:
-            self._tell()
+            self._news.add_error("writing to the spool", error)
+        if not is_quiet:
+            self._news.tell()
         return number
 
     def mark(self, entries: Iterable[Entry]) -> None:
         """Say that records have found their end, for the next `settle`. Does no I/O."""
-        self._done.extend(entries)
+        self._ledger.done.extend(entries)
 
     def settle(self, entries: Iterable[Entry] = ()) -> None:
-        """Forget records that have found their end, by the numbers of `write` and the tokens of `adopt`."""
+        """Forget records that have found their end, by the numbers of `write` and the tokens of `adopt`.
+
+        It logs nothing, as the caller may hold a lock; what cannot be noted now is noted by the next call.
+        """
         try:
-            self._done.extend(entries)
+            self._ledger.done.extend(entries)
             with self._lock:
                 finished = self._settle()
             if finished:
                 self._remove(finished)
         except Exception as error:  # noqa: BLE001  (the host comes first)
-            swallow("settling in the spool", error)
+            self._news.add_error("settling in the spool", error)
 
     def release(self, *tokens: Token) -> None:
         """Forget adopted records that have found their end."""
@@ -168,7 +168,7 @@ class Spool:
             payload = None
             try:
                 with self._lock:  # one at a time: a host's call that writes is not to wait for all of them
-                    segment, offset, _ = self._homes[entry]
+                    segment, offset, _ = self._ledger.homes[entry]
                     payload = segment.read(offset, entry if isinstance(entry, int) else entry[1])
             except (KeyError, OSError):
                 self._counts["errors"] += 1
@@ -178,8 +178,8 @@ class Spool:
     def adopt(self, max_bytes: int | None = None) -> list[Adopted]:
         """Take over what dead processes left, the oldest first. It is ours alone until it is released, or we die.
 
-        What one process left goes to one adopter in its order: where the first of its segments is somebody's, the
-        later ones are left to them.
+        What one process left goes to one adopter in its order: where the first of its segments is somebody's, or
+        cannot be read for the moment, the later ones are left alone, too.
 
         Args:
             max_bytes: Take no further segment once so much is taken; the rest is for the next call, or for others.
@@ -201,15 +201,16 @@ class Spool:
                     continue
                 adopted += found
                 taken += sum(len(each.payload) for each in found)
-            self._waiting = waiting
             if names:
                 with self._lock:
                     self._measure()
         except OSError:
             self._counts["errors"] += 1
         except Exception as error:  # noqa: BLE001  (the host comes first)
-            swallow("adopting from the spool", error)
-        self._tell()
+            self._news.add_error("adopting from the spool", error)
+        # Who asks as long as something waits would ask for ever, if what cannot be taken now were counted.
+        self._waiting = waiting if adopted else 0
+        self._news.tell()
         return adopted
 
     def after_fork_in_child(self) -> None:
@@ -234,6 +235,7 @@ class Spool:
                 "bytes": self._held + self._others,
                 "segments": len(self._segments) + self._other_segments,
                 "waiting": self._waiting,
+                "settled": self._ledger.settled,
                 **self._counts,
             }
 
@@ -247,11 +249,20 @@ class Spool:
             self._remove([segment for segment in self._segments.values() if not segment.pending])
             for segment in list(self._segments.values()):
                 self._forget(segment)
-            self._homes.clear()
+            self._ledger.homes.clear()
             self._current = None
             folder, self._folder = self._folder, -1
             with suppress(OSError):
                 os.close(folder)
+        self._news.tell()
+
+    def _write_at_once(self, payload: bytes, kind: int) -> int | None:
+        if not self._lock.acquire(blocking=False):
+            return None  # whoever has it may wait for what our caller has
+        try:
+            return self._write(payload, kind)
+        finally:
+            self._lock.release()
 
     def _write(self, payload: bytes, kind: int) -> int | None:
         if self._is_inside:
@@ -276,12 +287,12 @@ class Spool:
             return True
         if self._state != "full":
             self._state, self._reason = "full", f"{self._max_bytes} bytes"
-            self._news.append(("The spool is full (%s): until it is emptied, records are in memory only", self._reason))
+            self._news.add("The spool is full (%s): until it is emptied, records are in memory only", self._reason)
         return False
 
     def _has_room(self, size: int) -> bool:
         # What will settle each record must fit, too: otherwise a full spool could not be emptied.
-        needed = len(HEADER) + FRAME + size + ACKNOWLEDGEMENT_ROOM * (1 + len(self._homes))
+        needed = len(HEADER) + FRAME + size + ACKNOWLEDGEMENT_ROOM * (1 + len(self._ledger))
         return self._held + self._others + needed <= self._max_bytes
 
     def _append(self, payload: bytes, kind: int) -> int:
@@ -297,7 +308,7 @@ class Spool:
         if self._is_synced:
             segment.sync()
         self._next = number + 1
-        self._homes[number] = segment, offset, kind
+        self._ledger.homes[number] = segment, offset, kind
         segment.pending += 1
         self._counts["written"] += kind == RECORD
         self._state, self._reason = "ok", ""
@@ -334,13 +345,8 @@ class Spool:
         if current is not None and not current.pending:
             self._remove([current])
         if self._state != "broken":
-            self._news.append(("The spool cannot be written (%s): records are in memory only", _why(error)))
+            self._news.add("The spool cannot be written (%s): records are in memory only", _why(error))
         self._state, self._reason = "broken", _why(error)
-
-    def _tell(self) -> None:
-        while self._news:
-            with suppress(IndexError):  # another thread was faster
-                warn(*self._news.popleft())
 
     def _settle(self) -> list[Segment]:
         """Note what is done, and give the segments to delete."""
@@ -348,25 +354,14 @@ class Spool:
             return []  # the next call sees to it
         self._is_inside = True
         try:
-            groups: dict[Segment, list[int]] = {}
-            while self._done:
-                entry = self._done.popleft()
-                home = self._homes.pop(entry, None)
-                if home is not None:
-                    self._counts["settled"] += home[2] == RECORD
-                    groups.setdefault(home[0], []).append(entry if isinstance(entry, int) else entry[1])
-            return [segment for segment, numbers in groups.items() if self._mark(segment, numbers)]
+            return [segment for segment in self._ledger.collect() if self._mark(segment)]
         finally:
             self._is_inside = False
 
-    def _mark(self, segment: Segment, numbers: list[int]) -> bool:
-        segment.pending -= len(numbers)
+    def _mark(self, segment: Segment) -> bool:
         before = segment.size
         try:
-            if segment.pending:
-                segment.acknowledge(numbers)
-            elif segment is self._current:
-                segment.empty()  # a fifth of the cost of a new file, which the next record would have to bear
+            self._ledger.pay(segment, is_current=segment is self._current)
         except OSError:
             self._counts["errors"] += 1
             if segment is self._current:
@@ -394,6 +389,7 @@ class Spool:
         # In this order: a child that is forked in between must not close what is another file's descriptor by then.
         if self._segments.pop(segment.name, None) is not None:
             self._held -= segment.size
+            self._ledger.forget(segment)
             segment.let_go()
 
     def _left_behind(self) -> list[str]:
@@ -403,7 +399,7 @@ class Spool:
             return [name for name in sizes(self._folder) if name not in self._segments and name not in self._strange]
 
     def _adopt(self, name: str) -> list[Adopted] | None:
-        """Adopt one segment; None where somebody else has it."""
+        """Adopt one segment; None where the later ones of its owner have to wait."""
         segment = None
         try:
             with self._lock:
@@ -417,7 +413,7 @@ class Spool:
             records, lost = segment.recover()  # without the lock, as it reads megabytes
         except OSError as error:
             self._leave_alone(name, segment, error)
-            return []
+            return None if error.errno in _PASSING else []
         if not self._take_in(segment, records, lost):
             return []
         return [Adopted(found.payload, (name, number)) for number, found in records.items()]
@@ -427,11 +423,11 @@ class Spool:
             if segment.name not in self._segments:
                 return False  # closed in the meantime
             for number, found in records.items():
-                self._homes[segment.name, number] = segment, found.offset, found.kind
+                self._ledger.homes[segment.name, number] = segment, found.offset, found.kind
                 self._counts["adopted"] += found.kind == RECORD
             self._counts["torn_tails"] += lost > 0
         if lost:
-            self._news.append(("The end of a spool segment was damaged: %d bytes were cut", lost))
+            self._news.add("The end of a spool segment was damaged: %d bytes were cut", lost)
         if not segment.pending:
             self._remove([segment])
         return True
@@ -440,11 +436,11 @@ class Spool:
         with self._lock:
             self._counts["errors"] += 1
             if segment is not None:
-                self._counts["torn_tails"] += 1
                 self._forget(segment)
             if error.errno not in _PASSING:
+                self._counts["torn_tails"] += segment is not None
                 self._strange.add(name)
-        self._news.append(("A file in the spool was left alone (%s): %s", _why(error), name))
+        self._news.add("A file in the spool was left alone (%s): %s", _why(error), name)
 
 
 def _why(error: OSError) -> str:
