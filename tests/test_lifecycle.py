@@ -60,3 +60,30 @@ print(struck > 1, _lifecycle.is_ending(), _lifecycle.is_main_alive(), threading.
 def test_exception_of_a_signal_handler_does_not_end_the_main_thread(python: Path) -> None:
     """Each recording asks whether the main thread goes on; Ctrl-C at whatever line of that leaves it going on."""
     assert "True False True True" == run(INTERRUPTED, python)
+
+
+# A signal handler or a thread may call `init` while the application's imports are under way.
+HALF_IMPORTED = """
+import types
+from layer_sdk import Layer
+
+sys.modules["celery.signals"] = half = types.ModuleType("celery.signals")
+sys.modules["multiprocessing.util"] = util = types.ModuleType("multiprocessing.util")
+Layer().init(base_url="http://127.0.0.1:1", application_id="a")
+
+class Signal:
+    def connect(self, receiver, weak):
+        print("celery", weak)
+
+half.worker_process_shutdown = Signal()
+del sys.modules["multiprocessing.util"]
+import multiprocessing.util
+Layer().init(base_url="http://127.0.0.1:1", application_id="a")
+Layer().init(base_url="http://127.0.0.1:1", application_id="a")
+print(len(multiprocessing.util._finalizer_registry))
+"""
+
+
+def test_module_that_is_half_imported_is_hooked_later() -> None:
+    """What Celery and multiprocessing have not got yet is no error, and is asked for again; then it is hooked once."""
+    assert ["celery False", "1"] == run(HALF_IMPORTED).splitlines()

@@ -41,27 +41,30 @@ def hook_children() -> None:
     multiprocessing's children end with os._exit after their own finalizers, and Celery's after one signal only. Called
     at the beginning and when a process records for the first time: either may have been imported in between.
     """
-    if "multiprocessing.util" in sys.modules:
-        from multiprocessing import util
-
-        if "multiprocessing" not in _hooked:
-            _hooked.add("multiprocessing")
-            util.register_after_fork(_end, _hook_child)
-        if f"process {os.getpid()}" not in _hooked:
-            _hook_child()
-        if not is_main_alive() and sys.modules["multiprocessing"].parent_process() is not None:
-            _ended.add(os.getpid())  # a thread that begins when the child's finalizers have run
-    if "celery.signals" in sys.modules and "celery" not in _hooked:
+    util = sys.modules.get("multiprocessing.util")
+    if hasattr(util, "Finalize"):  # else another thread is importing it
+        _hook_multiprocessing(util)
+    shutdown = getattr(sys.modules.get("celery.signals"), "worker_process_shutdown", None)
+    if shutdown is not None and "celery" not in _hooked:
+        shutdown.connect(_end_of_celery_child, weak=False)
         _hooked.add("celery")
-        sys.modules["celery.signals"].worker_process_shutdown.connect(_end_of_celery_child, weak=False)
+
+
+def _hook_multiprocessing(util: Any) -> None:
+    if "multiprocessing" not in _hooked:
+        util.register_after_fork(_end, _hook_child)
+        _hooked.add("multiprocessing")
+    if f"process {os.getpid()}" not in _hooked:
+        _hook_child()
+    parent_process = getattr(sys.modules.get("multiprocessing"), "parent_process", None)
+    if not is_main_alive() and parent_process is not None and parent_process() is not None:
+        _ended.add(os.getpid())  # a thread that begins when the child's finalizers have run
 
 
 def _hook_child(_: object = None) -> None:
     """Hook into the end of this process; a forked child begins with no finalizers."""
-    from multiprocessing import util
-
+    sys.modules["multiprocessing.util"].Finalize(None, _end, exitpriority=10)
     _hooked.add(f"process {os.getpid()}")
-    util.Finalize(None, _end, exitpriority=10)
 
 
 def is_ending() -> bool:
