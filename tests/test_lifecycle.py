@@ -87,3 +87,43 @@ print(len(multiprocessing.util._finalizer_registry))
 def test_module_that_is_half_imported_is_hooked_later() -> None:
     """What Celery and multiprocessing have not got yet is no error, and is asked for again; then it is hooked once."""
     assert ["celery False", "1"] == run(HALF_IMPORTED).splitlines()
+
+
+# A server that takes connections and never answers, one that does, and the instances that send to them.
+SEVERAL = """
+import atexit, logging, socket, threading, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from layer_sdk import Layer
+
+class Answering(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        arrived.append(body)
+        self.send_response(422)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+arrived = []
+answering = HTTPServer(("127.0.0.1", 0), Answering)
+threading.Thread(target=answering.serve_forever, daemon=True).start()
+silent = socket.create_server(("127.0.0.1", 0))
+ports = {"silent": silent.getsockname()[1], "answering": answering.server_port}
+layers = [Layer() for _ in range(8)]
+atexit.register(lambda: print(time.monotonic() - began, len(arrived)))
+for number, layer in enumerate(layers):
+    url = "http://127.0.0.1:%d" % ports["answering" if number % 2 else "silent"]
+    layer.init(base_url=url, application_id="a", shutdown_timeout=1.0 if number else 0.5)
+    with layer.session():
+        pass
+logging.disable()
+began = time.monotonic()
+"""
+
+
+def test_several_instances_have_one_budget() -> None:
+    """The end of the process waits as the most patient one asks, once; a server that is away delays no other's."""
+    took, arrived = run(SEVERAL).split()
+    assert "4" == arrived
+    assert 1.0 <= float(took) < 1.8

@@ -282,7 +282,7 @@ class BackgroundDelivery:
         if any(record.entry is not None for _, records in left for record in records):
             warn("Recorded sessions or actions wait in the spool for the next process")
 
-    def end(self) -> None:
+    def end(self, budget: float = math.inf) -> None:
         """Do what the end of the process asks for: as `close`, but what is recorded afterwards is sent at once.
 
         All ends of one process have one budget: a server that is away is not waited for again and again.
@@ -293,7 +293,7 @@ class BackgroundDelivery:
         self._is_ending = True
         started = time.monotonic()
         try:
-            self._finish(max(0.0, self._exit_budget))
+            self._finish(max(0.0, min(self._exit_budget, budget)))
         finally:
             self._exit_budget -= time.monotonic() - started
             self._flights.is_closed = self._is_ending = False
