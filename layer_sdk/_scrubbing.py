@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING, Any, Callable, Optional
+import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional
 
 from ._drafts import LENIENT
 from .exceptions import LayerRequestPreparationError, LayerSchemaValidationError
@@ -17,9 +19,32 @@ BeforeSend = Callable[[SessionActionRequest], Optional[SessionActionRequest]]
 
 FULL = "full"
 METADATA = "metadata"
-# Names whose short texts are no content: they say what a thing is, or which.
-PLAIN_NAMES = frozenset({"role", "type", "id", "name", "tool_call_id", "finish_reason", "model"})
 PLAIN_LENGTH = 128
+FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_./:-]{0,63}", re.ASCII)  # other keys are content: a table by people, say
+
+
+class Place(NamedTuple):
+    """What is no content in the objects of one place: elsewhere a host's own `name` may be a patient's.
+
+    Attributes:
+        plain: Names whose short texts say what a thing is, or which.
+        items: The places of what is listed under a name.
+    """
+
+    plain: frozenset[str] = frozenset()
+    items: Mapping[str, Place] = MappingProxyType({})
+
+
+ELSEWHERE = Place()
+PART = Place(frozenset({"type"}))
+TOOL_CALL = Place(frozenset({"id", "name", "type"}))
+MESSAGE = Place(
+    frozenset({"role", "type", "id", "name", "tool_call_id", "finish_reason", "model"}),
+    {"content": PART, "tool_calls": TOOL_CALL},
+)
+# A recorded function's own result is data as well, so at the top there is less that we know the meaning of.
+DATA = Place(frozenset({"role", "finish_reason", "model"}), {"messages": MESSAGE, "tools": TOOL_CALL, "content": PART})
+DETAILS = Place(frozenset({"type"}))
 
 
 class DiscardedError(Exception):
@@ -82,33 +107,52 @@ class Scrubber:
             kind=action.kind,
             start_time=action.start_time,
             end_time=action.end_time,
-            attributes=self._hashed(action.attributes, plain=True),
-            data=self._hashed(action.data),
+            attributes=self._bare_attributes(action.attributes),
+            data=self._hashed(action.data, DATA),
             error=self._bare_error(action.error),
             scanners=[self._bare_scanner(each) for each in action.scanners]
             if isinstance(action.scanners, list)
             else action.scanners,
         )
 
+    def _bare_attributes(self, attributes: Any) -> Any:
+        if not isinstance(attributes, dict):
+            return attributes
+        return {name: item if _is_short(item) else self._hashed(item) for name, item in attributes.items()}
+
     def _bare_error(self, error: Any) -> Any:
         if not isinstance(error, SessionActionError):
             return error
         digest = self._digest(error.message)
         message = f"{digest['length']} characters, hmac {digest['hmac']}"
-        return SessionActionError(message=message, code=error.code, details=self._hashed(error.details))
+        return SessionActionError(message=message, code=error.code, details=self._hashed(error.details, DETAILS))
 
     def _bare_scanner(self, scanner: SessionActionScanner) -> SessionActionScanner:
         return type(scanner)(name=scanner.name, data=self._hashed(scanner.data))
 
-    def _hashed(self, value: Any, *, plain: bool = False) -> Any:
+    def _hashed(self, value: Any, place: Place = ELSEWHERE) -> Any:
         if isinstance(value, str):
-            return value if plain and len(value) <= PLAIN_LENGTH else self._digest(value)
+            return self._digest(value)
         if isinstance(value, dict):
-            return {name: self._hashed(item, plain=plain or name in PLAIN_NAMES) for name, item in value.items()}
+            return {self._key_of(name): self._field(name, item, place) for name, item in value.items()}
         if isinstance(value, list):
             return [self._hashed(item) for item in value]
         return value
 
+    def _field(self, name: str, value: Any, place: Place) -> Any:
+        if name in place.plain and _is_short(value):
+            return value
+        if name in place.items and isinstance(value, list):
+            return [self._hashed(item, place.items[name]) for item in value]
+        return self._hashed(value)
+
+    def _key_of(self, name: str) -> str:
+        return name if FIELD_NAME.fullmatch(name) else str(self._digest(name)["hmac"])
+
     def _digest(self, text: str) -> dict[str, Any]:
         digest = hmac.new(self._key, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
         return {"length": len(text), "hmac": digest}
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= PLAIN_LENGTH

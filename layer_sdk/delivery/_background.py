@@ -311,7 +311,7 @@ class BackgroundDelivery:
         if flight is not None:
             self._journal.note(session_id, flight)
 
-    def end(self) -> None:
+    def end(self, budget: float = math.inf) -> None:
         """Do what the end of the process asks for: as `close`, but what is recorded afterwards is sent at once.
 
         All ends of one process have one budget: a server that is away is not waited for again and again.
@@ -322,7 +322,7 @@ class BackgroundDelivery:
         self._is_ending = True
         started = time.monotonic()
         try:
-            self._finish(max(0.0, self._exit_budget))
+            self._finish(max(0.0, min(self._exit_budget, budget)))
         finally:
             self._exit_budget -= time.monotonic() - started
             self._flights.is_closed = self._is_ending = False

@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -41,27 +42,30 @@ def hook_children() -> None:
     multiprocessing's children end with os._exit after their own finalizers, and Celery's after one signal only. Called
     at the beginning and when a process records for the first time: either may have been imported in between.
     """
-    if "multiprocessing.util" in sys.modules:
-        from multiprocessing import util
-
-        if "multiprocessing" not in _hooked:
-            _hooked.add("multiprocessing")
-            util.register_after_fork(_end, _hook_child)
-        if f"process {os.getpid()}" not in _hooked:
-            _hook_child()
-        if not is_main_alive() and sys.modules["multiprocessing"].parent_process() is not None:
-            _ended.add(os.getpid())  # a thread that begins when the child's finalizers have run
-    if "celery.signals" in sys.modules and "celery" not in _hooked:
+    util = sys.modules.get("multiprocessing.util")
+    if hasattr(util, "Finalize"):  # else another thread is importing it
+        _hook_multiprocessing(util)
+    shutdown = getattr(sys.modules.get("celery.signals"), "worker_process_shutdown", None)
+    if shutdown is not None and "celery" not in _hooked:
+        shutdown.connect(_end_of_celery_child, weak=False)
         _hooked.add("celery")
-        sys.modules["celery.signals"].worker_process_shutdown.connect(_end_of_celery_child, weak=False)
+
+
+def _hook_multiprocessing(util: Any) -> None:
+    if "multiprocessing" not in _hooked:
+        util.register_after_fork(_end, _hook_child)
+        _hooked.add("multiprocessing")
+    if f"process {os.getpid()}" not in _hooked:
+        _hook_child()
+    parent_process = getattr(sys.modules.get("multiprocessing"), "parent_process", None)
+    if not is_main_alive() and parent_process is not None and parent_process() is not None:
+        _ended.add(os.getpid())  # a thread that begins when the child's finalizers have run
 
 
 def _hook_child(_: object = None) -> None:
     """Hook into the end of this process; a forked child begins with no finalizers."""
-    from multiprocessing import util
-
+    sys.modules["multiprocessing.util"].Finalize(None, _end, exitpriority=10)
     _hooked.add(f"process {os.getpid()}")
-    util.Finalize(None, _end, exitpriority=10)
 
 
 def is_ending() -> bool:
@@ -69,13 +73,18 @@ def is_ending() -> bool:
 
     That the main thread has ended says nothing alone: the interpreter waits for the others, which may go on for days.
     """
-    main = threading.main_thread()
-    return os.getpid() in _ended or (threading.get_ident() == main.ident and not main.is_alive())
+    return os.getpid() in _ended or (threading.get_ident() == threading.main_thread().ident and not is_main_alive())
 
 
 def is_main_alive() -> bool:
-    """Tell whether the main thread goes on: when it has ended, some Pythons refuse to start threads."""
-    return threading.main_thread().is_alive()
+    """Tell whether the main thread goes on: when it has ended, some Pythons refuse to start threads.
+
+    Asked at each recording. Up to Python 3.12 `is_alive()` tries the thread's lock, and a signal handler that raises in
+    there leaves the main thread stopped for ever. The mark alone says enough: the interpreter sets it before atexit.
+    """
+    main = threading.main_thread()
+    is_stopped: bool | None = getattr(main, "_is_stopped", None)
+    return main.is_alive() if is_stopped is None else not is_stopped
 
 
 def _end_of_celery_child(**_: Any) -> None:
@@ -83,11 +92,19 @@ def _end_of_celery_child(**_: Any) -> None:
 
 
 def _end() -> None:
+    """End all engines within the budget of the most patient one."""
     _ended.clear()
     _ended.add(os.getpid())
-    for engine in list(_engines):
+    engines = list(_engines)
+    budgets = [engine._exit_budget for engine in engines]  # noqa: SLF001  (a part of theirs: they end one by one there)
+    ends = time.monotonic() + max(budgets, default=0.0)
+    if len(engines) > 1:
+        for engine in engines:
+            with guard("hurrying at the end of the process"):
+                engine.flush(0)  # their workers need not wait for their turn: it may come when time is up
+    for engine in engines:
         with guard("delivering what is left at the end of the process"):
-            engine.end()
+            engine.end(ends - time.monotonic())
 
 
 def install_sigterm_handler() -> None:

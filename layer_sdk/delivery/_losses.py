@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from typing import Callable, Tuple
+from collections import Counter, deque
+from contextlib import suppress
+from typing import Callable, Iterator, Tuple
 
 from layer_sdk._log import guard, warn
 
@@ -21,8 +22,8 @@ class Losses:
 
     def __init__(self, on_drop: OnDrop | None) -> None:
         self._on_drop = on_drop
-        self._untold: list[Loss] = []
-        self._teller: int | None = None
+        self._untold: deque[Loss] = deque()
+        self._tellers: set[int] = set()
 
     def note(self, reason: str, session_id: object, count: int) -> None:
         """Remember to tell of a loss."""
@@ -30,15 +31,22 @@ class Losses:
 
     def tell(self) -> None:
         """Tell of what was not told yet. Call with no lock held."""
-        if not self._untold or self._teller == threading.get_ident():
+        me = threading.get_ident()
+        if not self._untold or me in self._tellers:
             return  # the latter: a callback whose own records are lost. To tell it of them would never end.
-        untold, self._untold = self._untold, []
-        outer, self._teller = self._teller, threading.get_ident()
         try:
+            self._tellers.add(me)
+            untold = list(self._take())
             _log(untold)
             self._call(untold)
         finally:
-            self._teller = outer
+            self._tellers.discard(me)
+
+    def _take(self) -> Iterator[Loss]:
+        """Take what there is one by one: others take and note at the same time."""
+        with suppress(IndexError):
+            while True:
+                yield self._untold.popleft()
 
     def _call(self, losses: list[Loss]) -> None:
         if self._on_drop is not None:
