@@ -13,11 +13,14 @@ from layer_sdk import LayerHTTPError
 from layer_sdk._ids import new_session_id
 from layer_sdk.delivery._account import Account
 from layer_sdk.delivery._door import Door
+from layer_sdk.delivery._flights import Job
 from layer_sdk.delivery._gate import Gate
 from layer_sdk.delivery._lane import MAX_BYTES, Lane
 from layer_sdk.delivery._lanes import Lanes
 from layer_sdk.delivery._outcome import HOLD, RETRY, judge
 from layer_sdk.delivery._record import Note, Record
+from layer_sdk.delivery._segment import Found
+from layer_sdk.delivery._spool import Adopted
 from layer_sdk.schemas import SessionActionKind, SessionActionRequest, SessionRequest
 
 NOW = datetime.datetime(2026, 3, 2, tzinfo=datetime.timezone.utc)
@@ -149,3 +152,13 @@ def test_mark_of_a_thread_that_is_not_inside_means_nothing() -> None:
     done: list[int] = []
     door.do(done.append, 1)
     assert ([1], False) == (done, door.is_mine)
+
+
+def test_nothing_on_its_way_shows_what_it_holds() -> None:
+    """A traceback that shows variables shows no text of an action, on its way or on disk."""
+    lane = Lane(new_session_id())
+    lane.push(session(lane.session_id))
+    lane.push(action(1, "canary-7f3a9c"))
+    held: list[object] = [lane, lane.records[1], lane.take_off("key"), Found(8, b"canary-7f3a9c")]
+    held += [Adopted(b"canary-7f3a9c", ("x", 1)), Job(lane, lane.flight, is_probe=False, parked=[])]
+    assert [] == [each for each in map(repr, held) if "canary" in each]

@@ -962,8 +962,10 @@ def test_nothing_that_was_accepted_is_lost_by_a_kill(tmp_path: Path, make_spool:
             accepted, settling, settled = struct.unpack("<QQQ", (tmp_path / "notes").read_bytes())
             adopted = spool.adopt()
             found = [number_of(each.payload) for each in adopted]
-            assert [*range(found[0], found[-1] + 1)] == found if found else accepted == settling, seed
-            assert not found or (settled < found[0] <= settling + 1 and accepted <= found[-1] <= accepted + 1), seed
+            # One may have been written and not noted; of those that were just being settled, any may be there still:
+            # a whole segment of them is deleted after the next one has its acknowledgement.
+            assert sorted(set(found)) == found, seed
+            assert set(range(settling + 1, accepted + 1)) <= set(found) <= set(range(settled + 1, accepted + 2)), seed
             spool.release(*[each.token for each in adopted])
             assert [] == [path for path in files(tmp_path / "spool") if path.stat().st_size]
             total, kept = total + accepted, kept + len(found)

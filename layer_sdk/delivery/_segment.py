@@ -58,6 +58,9 @@ class Found(NamedTuple):
     payload: bytes
     kind: int = RECORD
 
+    def __repr__(self) -> str:
+        return f"<{len(self.payload)} bytes at {self.offset}>"  # what they say is nobody's to see
+
 
 def unsettled(data: bytes) -> tuple[dict[int, Found], int]:
     """Read a segment up to the first damage.

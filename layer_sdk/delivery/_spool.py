@@ -53,6 +53,9 @@ class Adopted(NamedTuple):
     payload: bytes
     token: Token
 
+    def __repr__(self) -> str:
+        return f"<{len(self.payload)} bytes of {self.token}>"  # what they say is nobody's to see
+
 
 class Spool:
     """Keeps payloads on disk until they are settled. Once it is open, no method raises. Thread-safe.
