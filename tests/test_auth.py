@@ -4,7 +4,6 @@ import json
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import parse_qsl
 
@@ -12,6 +11,7 @@ import pytest
 import requests
 from requests.auth import HTTPBasicAuth
 
+from clock import Clock, stop_for_tokens
 from layer_sdk import (
     LayerAuthError,
     LayerInvalidConfigurationError,
@@ -53,22 +53,10 @@ def form(asked: Asked) -> dict[str, str]:
     return dict(parse_qsl(asked.body.decode(), keep_blank_values=True, strict_parsing=True))
 
 
-class Clock:
-    """Stands in for the monotonic clock and goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Stop the time for whoever keeps the token, and for nobody else: the event loop of a server would sleep on."""
-    made = Clock()
-    monkeypatch.setattr("layer_sdk._tokens.time", SimpleNamespace(monotonic=made))
-    return made
+    """Stop the time for whoever keeps the token."""
+    return stop_for_tokens(monkeypatch)
 
 
 # ---- the request for a token

@@ -6,31 +6,20 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 from typing import Any, Callable
 
 import pytest
 
+from clock import Clock, stop_for_tokens
 from layer_sdk import LayerAuthError, LayerRequestError
 from layer_sdk._secrets import Secret
 from layer_sdk._tokens import ROUNDED, Granted, TokenCache
 
 
-class Clock:
-    """Stands in for the monotonic clock and goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr("layer_sdk._tokens.time", SimpleNamespace(monotonic=made))
-    return made
+    """Stop the time for whoever keeps the token."""
+    return stop_for_tokens(monkeypatch)
 
 
 class Provider:

@@ -11,18 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clock import Clock
 from layer_sdk import _log
 from layer_sdk._log import INTERVAL, MAX_MESSAGES, Limiter, guard, logger, swallow, warn
-
-
-class Clock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
