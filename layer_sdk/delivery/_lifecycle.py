@@ -92,16 +92,12 @@ def _end_of_celery_child(**_: Any) -> None:
 
 
 def _end() -> None:
-    """End all engines within the budget of the most patient one."""
+    """End all engines within the budget of the most patient one; while one is waited for, the others' workers go on."""
     _ended.clear()
     _ended.add(os.getpid())
     engines = list(_engines)
     budgets = [engine._exit_budget for engine in engines]  # noqa: SLF001  (a part of theirs: they end one by one there)
     ends = time.monotonic() + max(budgets, default=0.0)
-    if len(engines) > 1:
-        for engine in engines:
-            with guard("hurrying at the end of the process"):
-                engine.flush(0)  # their workers need not wait for their turn: it may come when time is up
     for engine in engines:
         with guard("delivering what is left at the end of the process"):
             engine.end(ends - time.monotonic())
