@@ -10,6 +10,7 @@ import netrc  # noqa: F401  (requests imports it in its first request: a child f
 import time
 from contextlib import contextmanager
 from functools import partial
+from http.cookiejar import CookieJar
 from typing import Any, AsyncGenerator, Callable, Generator, Iterator, TypeVar
 
 import httpx
@@ -109,11 +110,18 @@ class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def __init__(self, session: requests.Session, *, is_retried: bool = True) -> None:
         self._session = session
         self._is_retried = is_retried
+        self._jars: list[CookieJar] = []
         _fork.watch(self)
 
     def after_fork(self) -> None:
-        """Leave the parent's connections alone."""
+        """Leave the parent's connections alone, and what its threads had locked."""
         _pools.renew(self._session)
+        for jar in self._jars:
+            _pools.unlock_cookies(jar)
+
+    def serve(self, cookies: CookieJar) -> None:
+        """Look after the cookie jar of an httpx client over a fork: httpx asks it at every answer."""
+        self._jars.append(cookies)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and read its whole answer."""

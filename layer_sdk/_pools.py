@@ -16,8 +16,7 @@ _inherited: list[Any] = []
 
 def renew(session: requests.Session) -> None:
     """Give every adapter of a session new, empty pools, without touching the old ones or waiting for their locks."""
-    if hasattr(session.cookies, "_cookies_lock"):
-        session.cookies._cookies_lock = threading.RLock()  # noqa: SLF001  (taken for every request; there is no public way)
+    unlock_cookies(session.cookies)
     for adapter in session.adapters.values():
         if isinstance(adapter, HTTPAdapter) and hasattr(adapter, "poolmanager"):
             for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
@@ -25,6 +24,12 @@ def renew(session: requests.Session) -> None:
                 _inherited.append(manager)
             anew: Any = adapter  # requests' adapters can be pickled, for which they make their pools anew
             anew.__setstate__(anew.__getstate__())
+
+
+def unlock_cookies(jar: Any) -> None:
+    """Replace the lock of a cookie jar, which is taken for every request and every answer."""
+    if hasattr(jar, "_cookies_lock"):
+        jar._cookies_lock = threading.RLock()  # noqa: SLF001  (there is no public way)
 
 
 def _unlock(manager: Any) -> None:

@@ -66,12 +66,15 @@ def raw_client(
         is_retried: Whether the session's adapters may retry.
     """
     transport = _http.RequestsTransport(session, is_retried=is_retried)
-    return Client(
+    client = Client(
         base_url=base_url,
         headers=dict(HEADERS),
         timeout=httpx.Timeout(timeout),
         httpx_args={"transport": transport, "auth": auth, "trust_env": False},
     )
+    transport.serve(client.get_httpx_client().cookies.jar)
+    transport.serve(client.get_async_httpx_client().cookies.jar)
+    return client
 
 
 class Wire:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import inspect
+import os
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from requests.auth import HTTPBasicAuth
 
 from layer_sdk._http import EXCEPTIONS, RequestsTransport
 from layer_sdk._suppression import is_suppressed
+from layer_sdk._wire import raw_client
 from scripted_server import Answer, Asked, ScriptedServer
 
 if TYPE_CHECKING:
@@ -357,3 +359,28 @@ def test_own_requests_are_marked_as_such(scripted: Scripted) -> None:
     with client(session) as http:
         http.get(scripted(Answer()).url)
     assert ([True], False) == (seen, is_suppressed())
+
+
+def test_cookie_jars_are_free_in_a_forked_child() -> None:
+    """Httpx locks its cookies at every answer: a child must not wait for a thread of the parent's that it has not."""
+    session = requests.Session()
+    client = raw_client("http://127.0.0.1:1", session, 1.0)
+    jars = [client.get_httpx_client().cookies.jar, client.get_async_httpx_client().cookies.jar, session.cookies]
+    held = threading.Event()
+    done = threading.Event()
+
+    def hold() -> None:
+        with jars[0]._cookies_lock, jars[1]._cookies_lock, jars[2]._cookies_lock:  # type: ignore[attr-defined]
+            held.set()
+            done.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(30)
+    child = os.fork()
+    if not child:
+        free = [jar._cookies_lock.acquire(blocking=False) for jar in jars]  # type: ignore[attr-defined]
+        os._exit(0 if all(free) else 1)
+    done.set()
+    holder.join()
+    assert 0 == os.waitpid(child, 0)[1]
