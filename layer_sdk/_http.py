@@ -10,8 +10,7 @@ import netrc  # noqa: F401  (requests imports it in its first request: a child f
 import time
 from contextlib import contextmanager
 from functools import partial
-from http.cookiejar import CookieJar
-from typing import Any, AsyncGenerator, Callable, Generator, Iterator, TypeVar
+from typing import TYPE_CHECKING, Any, AsyncGenerator, Callable, Generator, Iterator, TypeVar
 
 import httpx
 import requests
@@ -25,6 +24,9 @@ from ._secrets import Secret
 from ._suppression import suppressed
 from .auth import AuthProvider
 from .exceptions import LayerAuthError, LayerSDKException
+
+if TYPE_CHECKING:
+    from http.cookiejar import CookieJar
 
 T = TypeVar("T")
 
