@@ -13,7 +13,7 @@ help: ## list the targets
 demo: .venv/demo ## record a conversation in an embedded Layer and print it
 	$(BIN)/python scripts/demo.py
 
-test: .venv/dev ## run the whole test suite
+test: .venv/dev ## run the test suite
 	$(BIN)/python -m pytest
 
 check: .venv/dev ## lint, types, layers, dead code, spelling, the contract
@@ -45,7 +45,7 @@ keycloak: .venv/dev ## run a real Keycloak on this machine until Ctrl-C; fetched
 test-keycloak: .venv/dev ## run the tests against a real Keycloak, started and stopped for them (four minutes)
 	$(BIN)/python -m pytest tests/keycloak -m keycloak
 
-matrix: .venv/dev ## the fault matrix of background delivery alone, with its figures (about five minutes)
+matrix: .venv/dev ## the fault matrix of background delivery with its full numbers and figures (about five minutes)
 	$(BIN)/python -m pytest -q -m row
 
 chaos: .venv/dev ## longer than the suite: a million records, then random faults and kills (about ten minutes)

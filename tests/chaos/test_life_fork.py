@@ -73,6 +73,7 @@ def pythons() -> list[Any]:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.row(9, "300 forks, four threads recording, a flush running")
 @pytest.mark.parametrize("spool", ["", "always", "spill"])
 def test_storm_of_forks(run: Run, fake_layer: FakeLayer, figures: Figures, tmp_path: Path, spool: str) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from chaos.fake_layer import FakeLayer
     from conftest import Figures
 
+pytestmark = pytest.mark.long
+
 SENT, DEAD, HELD = "sent", "dead", "held"
 RECORDS = 40
 # A first answer to a create and to an append, and what becomes of forty records that meet it.

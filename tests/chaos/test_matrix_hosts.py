@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from chaos.fake_layer import FakeLayer
     from conftest import Figures
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 PATHS = (ROOT, ROOT / "generated")
