@@ -105,6 +105,8 @@ def test_gunicorn_with_preload(run: Run, fake_layer: FakeLayer, kind: tuple[str,
     options = (
         "--preload",
         "--no-control-socket",
+        "--graceful-timeout",
+        "5",
         "--workers",
         "2",
         "--bind",
