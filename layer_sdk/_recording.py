@@ -147,6 +147,18 @@ def _chosen(recorder: Recorder | None, given: SessionId | None) -> UUID:
     return chosen
 
 
+def session_of_call(current: _Session | None, recorder: Recorder, given: SessionId | None) -> UUID:
+    """Give the session of a call that is none of our decorators': the one given, the current one, or a new one.
+
+    An id that is given names a session that there is, begun by whoever made the id; a natural key begins its session.
+    """
+    found = uuid_of(given)
+    if found is not None:
+        return found
+    session = current if current is not None and given is None else _Session(_chosen(recorder, given))
+    return session.record(recorder).session_id
+
+
 def _object(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
     """Copy attributes; what is no mapping is read as recording reads everything that is no object."""
     copied = {} if attributes is None else to_json_or_repr(attributes)

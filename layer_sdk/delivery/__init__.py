@@ -9,7 +9,7 @@ from __future__ import annotations
 from ._background import BackgroundDelivery
 from ._inline import InlineDelivery
 from ._journal import Journal
-from ._lifecycle import install_sigterm_handler
+from ._lifecycle import before_end, install_sigterm_handler
 from ._limits import Limits
 from ._record import Built
 from ._segment import entries as list_segments
@@ -27,6 +27,7 @@ __all__ = [
     "Sink",
     "Spool",
     "Stats",
+    "before_end",
     "install_sigterm_handler",
     "list_segments",
     "purge_segments",
