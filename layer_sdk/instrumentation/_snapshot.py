@@ -52,12 +52,12 @@ class _Walk:
 
 def fields_of(value: Any) -> dict[str, Any] | None:
     """Give the fields of a provider's object, those of newer servers that it does not know included; else None."""
-    if not hasattr(type(value), "model_fields") and not hasattr(type(value), "__fields__"):
-        return None
     kind = type(value)
-    names = _aliases.get(kind)
-    if names is None:
+    names = _names.get(kind, _UNKNOWN)
+    if names is _UNKNOWN:
         names = _learn(kind)
+    if names is None:
+        return None
     fields = {names.get(name, name): item for name, item in value.__dict__.items()} if names else dict(value.__dict__)
     more = getattr(value, "__pydantic_extra__", None)  # with pydantic 1 they stand among the others
     if more:
@@ -65,15 +65,22 @@ def fields_of(value: Any) -> dict[str, Any] | None:
     return fields
 
 
-_aliases: dict[type, dict[str, str]] = {}
-MAX_KINDS = 2000  # classes whose names are remembered: a program can make new ones for ever
+# By class: the fields that JSON calls by another name than Python does. None for a class that is no model's.
+_names: dict[type, dict[str, str] | None] = {}
+_UNKNOWN: dict[str, str] = {}
+MAX_KINDS = 2000  # classes remembered: a program can make new ones for ever
 
 
-def _learn(kind: Any) -> dict[str, str]:
-    """Find the fields that JSON calls by another name than Python."""
-    known = getattr(kind, "model_fields", None) or getattr(kind, "__fields__", {})
-    names = {name: field.alias for name, field in known.items() if getattr(field, "alias", None) not in (None, name)}
-    if len(_aliases) >= MAX_KINDS:
-        _aliases.clear()
-    _aliases[kind] = names
+def _learn(kind: Any) -> dict[str, str] | None:
+    known = getattr(kind, "model_fields", None)
+    if known is None:
+        known = getattr(kind, "__fields__", None)  # of pydantic 1; the second one warns of it
+    names = None
+    if isinstance(known, dict):
+        names = {
+            name: field.alias for name, field in known.items() if getattr(field, "alias", None) not in (None, name)
+        }
+    if len(_names) >= MAX_KINDS:
+        _names.clear()
+    _names[kind] = names
     return names
