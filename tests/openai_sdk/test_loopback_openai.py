@@ -14,8 +14,8 @@ import pytest
 import requests
 
 if TYPE_CHECKING:
-    from openai.conftest import MakeClient, Requests
-    from openai.loopback_openai import LoopbackOpenAI
+    from openai_sdk.conftest import MakeClient, Requests
+    from openai_sdk.loopback_openai import LoopbackOpenAI
 
 openai: Any = pytest.importorskip("openai")
 pydantic: Any = pytest.importorskip("pydantic")
