@@ -375,10 +375,9 @@ def test_nowhere(client: Any) -> None:
 
 def test_as_a_program() -> None:
     """As a program it tells its address first, and ends with its input."""
-    program = Path(__file__).parent / "loopback_openai.py"
-    with subprocess.Popen(
-        [sys.executable, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
+    command = [sys.executable, "-m", "openai_sdk.loopback_openai"]
+    folder = Path(__file__).parents[1]
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         address = server.stdout.readline().strip()
         assert 200 == requests.get(f"{address}/models", timeout=10).status_code
