@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import json
 import os
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterator
 
 import pytest
 
+from openai_sdk import openai_answers as answers
 from openai_sdk.loopback_openai import LoopbackOpenAI, Received
+
+if TYPE_CHECKING:
+    from layer_sdk import Layer
+    from openai_sdk.expected import Row
 
 MakeClient = Callable[..., Any]
 Requests = Callable[[], "list[Received]"]
+Run = Callable[[Awaitable[Any]], Any]
+Told = Callable[[object], "list[dict[str, Any]]"]
+Check = Callable[["Row", str], None]
+
+MOMENTS = ("start_time", "end_time", "received_at")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -67,3 +80,95 @@ def make_client(openai_server: LoopbackOpenAI) -> Iterator[MakeClient]:
 def client(make_client: MakeClient) -> Any:
     """An `openai.OpenAI` that asks the loopback server, once."""
     return make_client()
+
+
+# ---- what is recorded
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop for all tests: an `AsyncOpenAI` keeps its connections in one."""
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+@pytest.fixture
+def run(loop: asyncio.AbstractEventLoop) -> Run:
+    """Run a coroutine to its end."""
+    return loop.run_until_complete
+
+
+@pytest.fixture(scope="session")
+def shared_client(openai_server: LoopbackOpenAI, loop: asyncio.AbstractEventLoop) -> Iterator[Callable[[str], Any]]:
+    """Give the client of that class that all tests share: to make one takes longer than a test."""
+    openai = pytest.importorskip("openai")
+    made: dict[str, Any] = {}
+
+    def give(kind: str) -> Any:
+        if kind not in made:
+            made[kind] = getattr(openai, kind)(api_key="k", base_url=openai_server.base_url, max_retries=0)
+        return made[kind]
+
+    yield give
+    for each in made.values():
+        closing = each.close()
+        if inspect.isawaitable(closing):
+            loop.run_until_complete(closing)
+
+
+@pytest.fixture
+def watched(make_layer: Callable[..., Layer]) -> Layer:
+    """A `Layer` that watches, and delivers in the background as most do."""
+    return make_layer(delivery="background")
+
+
+@pytest.fixture
+def told(watched: Layer, recorded: Callable[[object], dict[str, Any]], openai_requests: Requests) -> Told:
+    """Give the actions on record of a session, once all have arrived, without what differs from run to run.
+
+    What OpenAI derives from the test's first request to make an id is written `<1>`, from the second `<2>`.
+    """
+
+    def read(session_id: object) -> list[dict[str, Any]]:
+        assert watched.flush(10)
+        actions = recorded(session_id)["actions"]
+        assert all(action["start_time"] <= action["end_time"] for action in actions)
+        text = json.dumps([{name: each[name] for name in each if name not in MOMENTS} for each in actions])
+        for number, received in enumerate(openai_requests(), 1):
+            for fields in (received.fields, {"model": "", **received.fields}):
+                text = text.replace(answers.digest(fields), f"<{number}>")
+        return list(json.loads(text))
+
+    return read
+
+
+@pytest.fixture
+def check(shared_client: Callable[[str], Any], watched: Layer, run: Run, told: Told) -> Check:
+    """Make the call of a row with a client of that class, and compare what is recorded."""
+
+    async def program(call: Callable[[], Any], row: Row) -> str:
+        with watched.session() as session_id:
+            await row.way(call)
+        return session_id
+
+    def make_call(row: Row, kind: str) -> None:
+        method = method_of(shared_client(kind), row)
+        session_id = run(program(lambda: method(**row.body), row))
+        assert row.expected == told(session_id)
+
+    return make_call
+
+
+def method_of(client: Any, row: Row) -> Any:
+    """Find the method of a row; where this version has it not, or not all of its arguments, the test is skipped."""
+    method = client
+    for name in row.method.split("."):
+        method = getattr(method, name, None)
+        if method is None:
+            pytest.skip(f"there is no {row.method} yet")
+    unknown = set(row.body) - set(inspect.signature(method).parameters)
+    if unknown:
+        pytest.skip(f"{row.method} does not take {', '.join(sorted(unknown))} yet")
+    return method
