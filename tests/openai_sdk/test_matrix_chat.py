@@ -122,6 +122,7 @@ ROWS = [
     Row("stream, break", CREATE, chat(**STREAM), ways.broken_off(), left(end="abandoned")),
     Row("stream, with", CREATE, chat(**STREAM), ways.in_a_block(), left()),
     Row("stream, close", CREATE, chat(**STREAM), ways.closed, left()),
+    Row("stream, azure, break", CREATE, chat("azure", **STREAM), ways.broken_off(3), left("You", end="abandoned")),
     Row("stream, unread", CREATE, chat(**STREAM), ways.unread, unknown("abandoned")),
     # ---- helpers
     *[
@@ -160,12 +161,14 @@ ROWS = [
 
 REFUSAL = {"refusal": "I cannot help with that."}
 THINKS = {"reasoning_content": "The user said something, so I repeat it."}
+SOUND = {"id": "audio_1", "data": "<12 characters of base64>", "transcript": WHOLE, "expires_at": CREATED + 3600}
 WRITTEN = tool("call_code", "run_code", input="print('Hello, world')")
 BROKEN = tool("call_weather", "get_weather", input='{"city": Par')
 SAID: dict[str, tuple[str | None, Fields]] = {
     "reasoning": (WHOLE, THINKS),
     "refusal": (None, REFUSAL),
     "json": (PERSON, {}),
+    "audio-out": (None, {"audio": SOUND}),
     "custom-tool": (None, {"finish": "tool_calls", "tools": (WRITTEN,)}),
     "bad-tools": (None, {"finish": "tool_calls", "tools": (BROKEN,)}),
 }
