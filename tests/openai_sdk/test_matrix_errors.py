@@ -106,6 +106,14 @@ ROWS = [
 
 GONE = error("The provider is gone.", "error", error_type="upstream_error", error_code="502")
 NO_CHOICES = error("The answer holds no choices", "no_choices")
+
+
+def ends_empty(failed: Fields, known: Fields) -> Expect:
+    """Expect a stream that was read to its end, and has no choices."""
+    end = "complete" if failed is NO_CHOICES else "error"
+    return fails(failed, end=end, request_id=True, known=known)
+
+
 ROWS += [
     Row("error-200", CREATE, chat("error-200"), ways.whole, fails(GONE, request_id=KNOWS_REQUEST_ID)),
     Row(
@@ -118,6 +126,13 @@ ROWS += [
     Row("error-200, raw", RAW, chat("error-200"), ways.parsed, fails(GONE, request_id=True)),
     Row("error-200, responding", RESPONDING, chat("error-200"), ways.json_of_response, fails(GONE, request_id=True)),
 ]
+for model, failed, known in (("error-200", GONE, {}), ("choices-null", NO_CHOICES, CHAT_FACTS)):
+    body = chat(model, **STREAM)
+    unseen = NO_CHOICES if model == "error-200" else failed  # openai makes a stream of nothing out of a body of JSON
+    ROWS += [
+        Row(f"{model}, stream", CREATE, body, ways.to_the_end, ends_empty(unseen, known)),
+        Row(f"{model}, stream, iter_lines", RESPONDING, body, ways.lines_of_response, ends_empty(failed, known)),
+    ]
 
 # ---- streams break off
 

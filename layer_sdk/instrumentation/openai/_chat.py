@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, Iterable
 
 from layer_sdk.instrumentation._snapshot import snapshot
 
-from ._asked import Asked, finish_reasons, items, output, prompt
+from ._asked import Asked, items, output_of_choices, prompt
 from ._parts import attachments, text_of
 from ._tools import tool, tool_calls
 
 if TYPE_CHECKING:
     from layer_sdk.instrumentation._base import Fields, Heard
 
-NO_CHOICES: Fields = {"message": "The answer holds no choices", "details": {"type": "no_choices"}}
 ROLE = "assistant"  # of who answers, where nobody else is named
 CALLS = ("tool_calls", "function_call")  # an action of their own
 # Texts of a message that come in pieces. The last two are not OpenAI's, but what gateways and other models add.
@@ -30,11 +29,7 @@ def ask(asked: Asked) -> Iterable[Fields]:
 def hear(asked: Asked, answer: Any, heard: Heard) -> Iterable[Fields]:
     """Put the answer into words."""
     choices = items(answer.get("choices")) if isinstance(answer, dict) else []
-    messages = [_message(choice) for choice in choices]
-    action = output(asked, answer, heard, messages, **finish_reasons(choices))
-    if answer is not None and not choices and heard.end is None and action["error"] is None:
-        action["error"] = NO_CHOICES
-    yield action
+    yield output_of_choices(asked, answer, heard, choices, [_message(choice) for choice in choices])
     yield from tool_calls(asked, answer, heard, [each for choice in choices for each in _tools(choice, len(choices))])
 
 

@@ -169,4 +169,6 @@ def _request_id(response: Any) -> Fields:
 
 
 def _merged(merge: Callable[[list[Any]], Any], content: bytes) -> Any:
-    return merge(events_of(content))
+    events = events_of(content)
+    whole = None if events else json_or_text(content)  # who is asked for a stream may refuse in one piece
+    return whole if isinstance(whole, dict) else merge(events)
