@@ -32,7 +32,8 @@ CHAT_FACTS = {
     "system_fingerprint": "fp_loopback",
 }
 # What is no parameter, or another attribute.
-NOT_PARAMETERS = ("model", "messages", "prompt", "input", "instructions", "image", "file", "stream", "extra_body")
+CONTENT = ("messages", "prompt", "input", "instructions", "image", "mask", "file")
+NOT_PARAMETERS = ("model", "stream", "extra_body", *CONTENT)
 
 PERSON = '{"name": "Ada", "age": 36}'
 Person = pydantic.create_model("Person", name=(str, ...), age=(int, ...))
