@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HEARD = "Hello from the loopback server."
 COUNTED = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
 IMAGES_COUNTED = {**COUNTED, "prompt_tokens_details": {"image_tokens": 0, "text_tokens": 12}}
-AUDIO_COUNTED = COUNTED
+AUDIO_COUNTED = {**COUNTED, "prompt_tokens_details": {"audio_tokens": 12, "text_tokens": 0}}
 INVALID = refused(
     "The temperature is too high.",
     "BadRequestError",

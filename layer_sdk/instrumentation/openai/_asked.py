@@ -78,7 +78,7 @@ USAGE = (
     ("total_tokens", ("total_tokens",)),
 )
 DETAILS = (
-    ("cached_tokens", ("prompt_tokens_details", "input_tokens_details")),
+    ("cached_tokens", ("prompt_tokens_details", "input_tokens_details", "input_token_details")),  # the last is audio's
     ("reasoning_tokens", ("completion_tokens_details", "output_tokens_details")),
 )
 
