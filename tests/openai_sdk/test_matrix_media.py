@@ -51,6 +51,8 @@ def makes(path: str, *files: Fields, end: str | None = None, raw: bool = False, 
     def expect(body: Fields) -> list[Fields]:
         text = body["input"] if path == "/audio/speech" else body.get("prompt")
         question = [] if text is None else [{"role": "user", "content": text}]
+        if path == "/audio/speech" and "instructions" in body:
+            question.insert(0, {"role": "system", "content": body["instructions"]})
         request_id = answer.get("request_id", raw or end is not None or KNOWS_REQUEST_ID)
         known = {"created": CREATED} if path.startswith("/images") and answer["messages"] else {}
         attributes = facts(path, body, end=end, request_id=request_id, **known)
@@ -182,6 +184,7 @@ ROWS += [
         transcribes("/audio/translations", messages=[], usage=None, failed=INVALID, request_id=False),
     ),
     Row("speech", SPEAK, SPEECH, ways.whole, speaks(raw=True)),
+    Row("speech, with instructions", SPEAK, {**SPEECH, "instructions": "Whisper."}, ways.whole, speaks(raw=True)),
     Row("speech, raw", "audio.speech.with_raw_response.create", SPEECH, ways.parsed, speaks(raw=True)),
     Row(
         "speech, responding",

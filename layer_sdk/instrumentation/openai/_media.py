@@ -21,10 +21,10 @@ FILE_TYPES = {"image": "image_url", "mask": "image_url", "file": "audio"}
 
 
 def ask(asked: Asked) -> Iterable[Fields]:
-    """Put the prompt into words, and beside it the files that go with it."""
+    """Put the prompt into words, or what is to be spoken and how, and beside it the files that go with it."""
     body = asked.body
-    said = body.get("input") if asked.path == "/audio/speech" else body.get("prompt")
-    yield prompt(asked, [] if said is None else [{"role": "user", "content": said}])
+    told = [("system", body.get("instructions")), ("user", body.get("prompt", body.get("input")))]
+    yield prompt(asked, [{"role": role, "content": text} for role, text in told if text is not None])
     if asked.files:
         yield attachment(asked, {"role": "user", "content": [_part(file) for file in asked.files]})
 
