@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterator, NamedTuple
 
 import pytest
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MakeClient = Callable[..., Any]
 Requests = Callable[[], "list[Received]"]
+SharedClient = Callable[[str], Any]
 Run = Callable[[Awaitable[Any]], Any]
 Told = Callable[[object], "list[dict[str, Any]]"]
 Check = Callable[["Row", str], None]
@@ -101,7 +102,7 @@ def run(loop: asyncio.AbstractEventLoop) -> Run:
 
 
 @pytest.fixture(scope="session")
-def shared_client(openai_server: LoopbackOpenAI, loop: asyncio.AbstractEventLoop) -> Iterator[Callable[[str], Any]]:
+def shared_client(openai_server: LoopbackOpenAI, loop: asyncio.AbstractEventLoop) -> Iterator[SharedClient]:
     """Give the client of that class that all tests share: to make one takes longer than a test."""
     openai = pytest.importorskip("openai")
     made: dict[str, Any] = {}
@@ -144,19 +145,41 @@ def told(watched: Layer, recorded: Callable[[object], dict[str, Any]], openai_re
     return read
 
 
+class Host(NamedTuple):
+    """A program that uses openai and is watched.
+
+    Attributes:
+        client: Gives the shared client of a class.
+        layer: Watches.
+        run: Runs a coroutine.
+        told: Gives what is recorded of a session.
+    """
+
+    client: SharedClient
+    layer: Layer
+    run: Run
+    told: Told
+
+
 @pytest.fixture
-def check(shared_client: Callable[[str], Any], watched: Layer, run: Run, told: Told) -> Check:
+def host(shared_client: SharedClient, watched: Layer, run: Run, told: Told) -> Host:
+    """All that most tests need."""
+    return Host(shared_client, watched, run, told)
+
+
+@pytest.fixture
+def check(host: Host) -> Check:
     """Make the call of a row with a client of that class, and compare what is recorded."""
 
     async def program(call: Callable[[], Any], row: Row) -> str:
-        with watched.session() as session_id:
+        with host.layer.session() as session_id:
             await row.way(call)
         return session_id
 
     def make_call(row: Row, kind: str) -> None:
-        method = method_of(shared_client(kind), row)
-        session_id = run(program(lambda: method(**row.body), row))
-        assert row.expected == told(session_id)
+        method = method_of(host.client(kind), row)
+        session_id = host.run(program(lambda: method(**row.body), row))
+        assert row.expected == host.told(session_id)
 
     return make_call
 

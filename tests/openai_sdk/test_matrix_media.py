@@ -72,7 +72,7 @@ def image(revised: str | None = None, **part: Any) -> Fields:
 
 
 GENERATE, EDIT, VARY = "images.generate", "images.edit", "images.create_variation"
-URL = {"image_url": {"url": "http://127.0.0.1/image.png"}}
+URL: Fields = {"image_url": {"url": "http://127.0.0.1/image.png"}}
 CAT = image("A painting of a cat", **URL)
 INLINE = {"prompt": "a cat", "response_format": "b64_json"}
 ROWS = [
@@ -167,6 +167,14 @@ ROWS += [
         {**SOUND, "response_format": "text"},
         ways.whole,
         transcribes(usage=None, request_id=False),
+    ),
+    Row("transcription, stream", TRANSCRIBE, {**SOUND, **STREAM}, ways.to_the_end, transcribes(end="complete")),
+    Row(
+        "transcription, break",
+        TRANSCRIBE,
+        {**SOUND, **STREAM},
+        ways.broken_off(2),
+        transcribes(end="abandoned", messages=said("Hello from"), usage=None),
     ),
     Row(
         "transcription, raw",

@@ -124,7 +124,7 @@ def scanner(number: int, *, bad: bool) -> Fields:
     return {"name": f"openai_moderation_{number}", "data": {**flags, "flagged": bad, "category_scores": scores}}
 
 
-def judges(*verdicts: bool, failed: Fields | None = None) -> Expect:
+def judges(verdicts: list[bool], failed: Fields | None = None) -> Expect:
     """Expect moderations with those verdicts, or an error."""
 
     def expect(body: Fields) -> list[Fields]:
@@ -136,7 +136,7 @@ def judges(*verdicts: bool, failed: Fields | None = None) -> Expect:
         if verdicts:
             found["scanners"] = [scanner(number, bad=bad) for number, bad in enumerate(verdicts)]
         data = {"input": body["input"] if isinstance(body["input"], list) else [body["input"]]}
-        attributes["moderation.flagged"] = list(verdicts)
+        attributes["moderation.flagged"] = verdicts
         return [{"kind": "moderation", "attributes": attributes, "data": data, **found}]
 
     return expect
@@ -168,15 +168,15 @@ ROWS += [
         ways.failing(ways.whole),
         embeds("one", size=None, failed=INVALID),
     ),
-    Row("moderations", MODERATE, {"input": ["fine", "this is bad"]}, ways.whole, judges(False, True)),
-    Row("moderation", MODERATE, {"model": "mine", "input": "fine"}, ways.whole, judges(False)),
-    Row("moderation of parts", MODERATE, {"input": MIXED}, ways.whole, judges(False)),
+    Row("moderations", MODERATE, {"input": ["fine", "this is bad"]}, ways.whole, judges([False, True])),
+    Row("moderation", MODERATE, {"model": "mine", "input": "fine"}, ways.whole, judges([False])),
+    Row("moderation of parts", MODERATE, {"input": MIXED}, ways.whole, judges([False])),
     Row(
         "moderation, err-400",
         MODERATE,
         {"model": "err-400", "input": "fine"},
         ways.failing(ways.whole),
-        judges(failed=INVALID),
+        judges([], failed=INVALID),
     ),
 ]
 

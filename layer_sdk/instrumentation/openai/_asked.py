@@ -111,6 +111,12 @@ def items(value: Any) -> list[Any]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def event_of(item: Any) -> Any:
+    """Give an event of a stream, a dict or an object: in some versions 1.x it is the data of what the stream gives."""
+    data = getattr(item, "data", None)
+    return data if isinstance(data, dict) and getattr(item, "type", None) is None else item
+
+
 def prompt(asked: Asked, messages: list[Fields]) -> Fields:
     """Make the action of a question."""
     return {"kind": "completion_prompt", "attributes": asked.parameters, "data": {"messages": messages}}

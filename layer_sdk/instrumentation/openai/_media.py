@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterable
 
 from layer_sdk.instrumentation._snapshot import fields_of, snapshot
 
-from ._asked import Asked, items, output, prompt
+from ._asked import Asked, event_of, items, output, prompt
 from ._parts import attachment
 
 if TYPE_CHECKING:
@@ -101,8 +101,10 @@ def _measured(image: Fields) -> Fields:
 
 def feed_images(events: list[Any], event: Any) -> None:
     """Keep of a stream of images those that are finished."""
-    if str(event.type).endswith(".completed"):
-        events.append(snapshot(_measured(fields_of(event) or {})))
+    found = event_of(event)
+    fields = found if isinstance(found, dict) else fields_of(found) or {}
+    if str(fields.get("type")).endswith(".completed"):
+        events.append(snapshot(_measured(fields)))
 
 
 def merge_images(events: list[Any]) -> Any:
@@ -119,7 +121,7 @@ def hear_text(asked: Asked, answer: Any, heard: Heard) -> Iterable[Fields]:
 
 def feed_text(events: list[Any], event: Any) -> None:
     """Keep what an event says."""
-    events.append(snapshot(event))
+    events.append(snapshot(event_of(event)))
 
 
 def merge_text(events: list[Any]) -> Any:
