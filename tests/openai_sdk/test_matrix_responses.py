@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -265,3 +266,25 @@ def test_background_of_another_process(kind: str, host: Host) -> None:
         return session_id
 
     assert [fetched(f"You said: of {kind}", "completed")] == host.told(host.run(program()))
+
+
+@KINDS
+def test_background_stream_resumed(kind: str, host: Host) -> None:
+    """A stream in the background that broke off and is taken up again is on record to its end, with its question."""
+    client = host.client(kind)
+    responses = responses_of(client)
+    if "stream" not in inspect.signature(responses.retrieve).parameters:
+        pytest.skip("responses.retrieve does not stream yet")
+
+    async def program() -> str:
+        with host.layer.session() as session_id:
+            stream = await ways.now(responses.create(**response(), **STREAM, **BACKGROUND))
+            async with ways.within(stream):
+                first = await ways.now(stream.__anext__() if kind == "AsyncOpenAI" else stream.__next__())
+        await ways.read(await ways.now(responses.retrieve(first.response.id, stream=True, starting_after=0)))
+        return session_id
+
+    asked, left, rest = host.told(host.run(program()))
+    assert question(response(background=True, stream=True)) == asked
+    assert ([], "closed") == (left["data"]["messages"], left["attributes"]["stream.end"])
+    assert fetched(WHOLE, "completed", end="complete") == rest

@@ -149,6 +149,8 @@ class Observer:
         said = None if error is None else describe(error)
         read = nothing if merge is None else partial(merge, items)
         self._hear(Heard(read, said, end, attributes), CHUNK * len(items))
+        if self._asked.body.get("background"):  # it may be taken up again, or fetched
+            _background.expect(self._asked.body, read(), self._call.targets)
 
 
 def _words(endpoint: Endpoint, asked: Asked, heard: Heard) -> Any:
