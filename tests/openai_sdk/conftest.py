@@ -52,10 +52,17 @@ def openai_server() -> Iterator[LoopbackOpenAI]:
 
 
 @pytest.fixture
-def openai_requests(openai_server: LoopbackOpenAI) -> Requests:
-    """Give what arrived there since the test began."""
+def openai_requests(openai_server: LoopbackOpenAI) -> Iterator[Requests]:
+    """Give what arrived there since the test began. What hangs when it ends is let go."""
     before = len(openai_server.requests)
-    return lambda: openai_server.requests[before:]
+    yield lambda: openai_server.requests[before:]
+    openai_server.release()
+
+
+def address(server: LoopbackOpenAI, kind: str) -> dict[str, str]:
+    """Tell a client of that class where the server is."""
+    azure = {"azure_endpoint": server.url, "api_version": "2024-10-21"}
+    return azure if "Azure" in kind else {"base_url": server.base_url}
 
 
 @pytest.fixture
@@ -65,9 +72,8 @@ def make_client(openai_server: LoopbackOpenAI) -> Iterator[MakeClient]:
     made: list[Any] = []
 
     def make(kind: str = "OpenAI", **options: Any) -> Any:
-        azure = {"azure_endpoint": openai_server.url, "api_version": "2024-10-21"}
-        where = azure if "Azure" in kind else {"base_url": openai_server.base_url}
-        client = getattr(openai, kind)(**{"api_key": "k", "max_retries": 0, **where, **options})
+        given = {"api_key": "k", "max_retries": 0, **address(openai_server, kind), **options}
+        client = getattr(openai, kind)(**given)
         made.append(client)
         return client
 
@@ -109,7 +115,7 @@ def shared_client(openai_server: LoopbackOpenAI, loop: asyncio.AbstractEventLoop
 
     def give(kind: str) -> Any:
         if kind not in made:
-            made[kind] = getattr(openai, kind)(api_key="k", base_url=openai_server.base_url, max_retries=0)
+            made[kind] = getattr(openai, kind)(api_key="k", max_retries=0, **address(openai_server, kind))
         return made[kind]
 
     yield give

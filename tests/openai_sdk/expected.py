@@ -33,7 +33,7 @@ CHAT_FACTS = {
 }
 # What is no parameter, or another attribute.
 CONTENT = ("messages", "prompt", "input", "instructions", "image", "mask", "file")
-NOT_PARAMETERS = ("model", "stream", "extra_body", *CONTENT)
+NOT_PARAMETERS = ("model", "stream", "extra_body", "timeout", *CONTENT)
 
 PERSON = '{"name": "Ada", "age": 36}'
 Person = pydantic.create_model("Person", name=(str, ...), age=(int, ...))
