@@ -52,12 +52,13 @@ class Listener:
         recorder = self._recorder()
         if recorder is None:
             return None
-        if given is None:
+        named = "" if given is None else given.decode("latin-1") if isinstance(given, bytes) else str(given)
+        key = named.strip()
+        if not key:
             return Target(self.owner, recorder, session_of_call(_context.current(self.owner), recorder, None))
-        key = given.decode("latin-1") if isinstance(given, bytes) else str(given)
         session_id = self._keys.get(key)
         if session_id is None:
-            session_id = session_of_call(None, recorder, key.strip())
+            session_id = session_of_call(None, recorder, key)
             if len(self._keys) >= MAX_KEYS:
                 self._keys.pop(next(iter(self._keys)), None)
             self._keys[key] = session_id

@@ -106,7 +106,7 @@ def test_both_names(host: Host, openai_requests: Requests) -> None:
     assert [] == sent(openai_requests)
 
 
-@pytest.mark.parametrize("value", [omit(), None], ids=["Omit", "None"])
+@pytest.mark.parametrize("value", [omit(), None, "", "  "], ids=["Omit", "None", "empty", "blank"])
 def test_no_header(value: object, host: Host, openai_requests: Requests) -> None:
     """A header that is omitted, or empty, is none: neither the client's counts nor is it sent."""
     of_client = host.layer.create_session()
