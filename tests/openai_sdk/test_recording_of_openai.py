@@ -190,6 +190,29 @@ def test_stream_let_go(kind: str, host: Host) -> None:
     assert [None, "abandoned"] == ends(recorded)
 
 
+@pytest.mark.parametrize("kind", ["OpenAI", "AsyncOpenAI"])
+@pytest.mark.usefixtures("no_garbage_collection")
+def test_stream_in_a_cycle(kind: str, host: Host) -> None:
+    """A stream that the host has tied into a cycle is on record when the garbage collector finds it, and not before."""
+
+    async def program() -> str:
+        with host.layer.session() as session_id:
+            stream = await ways.now(host.client(kind).chat.completions.create(**BODY, **STREAM))
+            stream.mine = [stream]
+            await read_some(stream)
+        return session_id
+
+    async def collect() -> None:
+        gc.collect()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    session_id = host.run(program())
+    assert [ASKED] == texts(host.told(session_id))
+    host.run(collect())
+    assert [ASKED, [LEFT]] == texts(host.told(session_id))
+
+
 def test_stream_open_at_shutdown(make_layer: Callable[..., Layer], client: Any, actions_of: ActionsOf) -> None:
     """What was said until `shutdown` is on record; the host reads on, and that is not."""
     layer = make_layer(delivery="background")
