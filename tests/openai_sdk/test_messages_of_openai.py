@@ -165,3 +165,13 @@ def test_output_put_back(host: Host) -> None:
     assert ["user", "assistant", "assistant", "tool", "tool"] == [each["role"] for each in recorded]
     calls = [call for each in recorded for call in each.get("tool_calls", ())]
     assert [{"city": "Paris"}, {"zone": "CET"}] == [call["arguments"] for call in calls]
+
+
+@needs_responses
+def test_stored_prompt(host: Host) -> None:
+    """A prompt that OpenAI has stored is an attribute, with what is put into it: it is no text of the host's."""
+    stored = {"id": "pmpt_1", "variables": {"city": "Paris"}}
+    with host.layer.session() as session_id:
+        host.client("OpenAI").responses.create(model="gpt-4o", input="hello there", extra_body={"prompt": stored})
+    asked = host.told(session_id)[0]
+    assert (stored, [ASKED]) == (asked["attributes"].get("model.prompt"), asked["data"]["messages"])
