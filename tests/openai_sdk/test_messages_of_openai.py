@@ -48,7 +48,7 @@ def test_message(name: str, host: Host) -> None:
         host.client("OpenAI").chat.completions.create(model="gpt-4o", messages=[first, message])
     asked, *attached, _ = host.told(session_id)
     assert [first, {**message, "content": text}] == asked["data"]["messages"]
-    more = {name: message[name] for name in ("name", "tool_call_id") if name in message}
+    more: Fields = {name: message[name] for name in ("name", "tool_call_id") if name in message}
     expected = [] if parts is None else [{"role": message["role"], "content": parts, **more}]
     assert expected == [each["data"] for each in attached]
     assert [("completion_prompt_attachment", asked["attributes"])] * len(expected) == [
