@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from openai_sdk.expected import HELLO, Fields, openai, tool
+from openai_sdk.expected import HELLO, VERSION, Fields, error, openai, tool
 from scripted_server import Answer
 
 if TYPE_CHECKING:
@@ -171,3 +171,17 @@ def test_left_at_the_last_event(host: Host, scripted: Scripted) -> None:
                 break
     answer = host.told(session_id)[1]
     assert ("hello", "complete") == (answer["data"]["messages"][0]["content"], answer["attributes"]["stream.end"])
+
+
+# ---- responses
+
+
+@READ_AS
+@pytest.mark.skipif(VERSION < (1, 66), reason="there is no Responses API yet")
+def test_error_within_an_event(raw: bool, host: Host, scripted: Scripted) -> None:  # noqa: FBT001  (a case)
+    """An event that holds its error inside, as OpenAI sends it today, is on record as that error."""
+    failed = {"type": "server_error", "code": "rate_limit_exceeded", "message": "Slow down.", "param": None}
+    (answer,) = record(host, scripted(events({"type": "error", "error": failed})), "responses", raw=raw)
+    kind = "error" if raw else "APIError"
+    expected = error("Slow down.", kind, error_type="server_error", error_code="rate_limit_exceeded")
+    assert (expected, "error") == (answer["error"], answer["attributes"]["stream.end"])
