@@ -110,9 +110,9 @@ STREAMS: dict[str, tuple[list[Fields], list[Fields], list[Fields]]] = {
         [{**FIRST, "id": None}],
     ),
     "no arguments": (
-        [call("get_weather", None, id="call_1", index=0)],
+        [call("get_weather", None, id="call_1", index=0), call("get_time", "", id="call_2", index=1)],
         [{"role": "assistant", "content": None}],
-        [{"id": "call_1", "name": "get_weather", "arguments": {"input": None}}],
+        [{**FIRST, "arguments": {}}, {**SECOND, "arguments": {}}],
     ),
 }
 
