@@ -83,6 +83,24 @@ def before_init() -> Found:
     return state()
 
 
+def reloaded() -> Found:
+    layer.init()
+    module = importlib.reload(load())
+    found = state()
+    layer.shutdown()
+    return [*found, is_watched(module)]
+
+
+def imported_anew() -> Found:
+    layer.init()
+    old = load()
+    del sys.modules["openai"]
+    new = load()
+    found = [is_watched(old), is_watched(new)]
+    layer.shutdown()
+    return [*found, is_watched(old), is_watched(new)]
+
+
 def in_another_thread() -> Found:
     def wait() -> None:
         begun.set()

@@ -47,6 +47,8 @@ TOLD: dict[str, list[Any]] = {
     "by_name": [*WATCHED, True],
     "by_submodule": WATCHED,
     "before_init": WATCHED,
+    "reloaded": [*WATCHED, False],
+    "imported_anew": [True, True, False, False],
     "in_another_thread": WATCHED,
     "lazily": ["waiting", "OpenAI", *WATCHED],
     "after_another_hook": [1, *WATCHED],
