@@ -198,6 +198,20 @@ class Plain(Other):
         cls.request = request  # type: ignore[attr-defined]
 
 
+class Naked(Other):
+    """One whose function does not tell what it wraps."""
+
+    def __init__(self, cls: type) -> None:
+        super().__init__(cls)
+        method = cls.request  # type: ignore[attr-defined]
+
+        def request(*args: Any, **kwargs: Any) -> Any:
+            self.seen += 1
+            return method(*args, **kwargs)
+
+        cls.request = request  # type: ignore[attr-defined]
+
+
 class Wrapt(Other):
     """One that uses wrapt, as OpenTelemetry's do."""
 
@@ -211,7 +225,7 @@ class Wrapt(Other):
         wrapt.wrap_function_wrapper(openai, f"{cls.__name__}.request", request)
 
 
-OTHERS = pytest.mark.parametrize("other", [Plain, Wrapt])
+OTHERS = pytest.mark.parametrize("other", [Plain, Naked, Wrapt])
 
 
 ORDERS = [(first, gone) for first in ("other", "layer") for gone in ("other", "layer")]
