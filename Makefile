@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SDK := layer_sdk generated/layer_api
 
-.PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak test-frameworks matrix chaos bench clean
+.PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak test-openai test-frameworks matrix chaos bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -44,6 +44,9 @@ keycloak: .venv/dev ## run a real Keycloak on this machine until Ctrl-C; fetched
 
 test-keycloak: .venv/dev ## run the tests against a real Keycloak, started and stopped for them (four minutes)
 	$(BIN)/python -m pytest tests/keycloak -m keycloak
+
+test-openai: .venv/dev ## run the tests against the real openai package, in the versions that matter, fetched once
+	$(BIN)/python scripts/openai_versions.py --test
 
 test-frameworks: .venv/dev ## run the tests of OpenAI under LangChain, LlamaIndex and others, each in .envs/frameworks
 	$(BIN)/python scripts/frameworks.py

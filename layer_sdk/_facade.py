@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._recording import ActionScope, Recorder, SessionScope
     from ._scrubbing import BeforeSend
     from .auth import AuthProvider
+    from .instrumentation import Watch
     from .schemas import (
         Application,
         FirewallSessionLookupResponse,
@@ -72,6 +73,7 @@ class Layer:
     def __init__(self) -> None:
         self._lock = _fork.Lock()
         self._parts: Parts | None = None
+        self._watch: Watch | None = None
 
     def __repr__(self) -> str:
         if self._parts is None:
@@ -144,6 +146,7 @@ class Layer:
         """
         from ._parts import assemble
         from ._settings import Settings
+        from .instrumentation import Watch
 
         with self._lock:
             if self._parts is not None:
@@ -175,6 +178,7 @@ class Layer:
                 "content_key": content_key,
             }
             self._parts = assemble(Settings.resolve(arguments, os.environ), os.environ)
+            self._watch = Watch(self, self._recorder, self._parts.settings.disable_instrumentations)
 
     def shutdown(self, timeout: float | None = None) -> None:
         """Deliver what is left and let go of everything; `init` may be called again. Harmless when not initialized.
@@ -183,7 +187,9 @@ class Layer:
             timeout: Seconds to wait for what is left; by default the option `shutdown_timeout`.
         """
         with self._lock:
-            parts, self._parts = self._parts, None
+            if self._watch is not None:
+                self._watch.stop()
+            parts, self._parts, self._watch = self._parts, None, None
         if parts is not None:
             parts.close(timeout)
 
@@ -484,6 +490,21 @@ class Layer:
             []
         """
         return {} if self._parts is None else self._parts.sink.stats()
+
+    def instrumentation_status(self) -> dict[str, dict[str, Any]]:
+        """Tell of each provider whether the application's calls to it are recorded.
+
+        Returns:
+            By name of its package, a dict of `version`, where it is imported, and `state`: `active`; `waiting` until
+            the application imports it; `disabled`; `unsupported`, a version that is left alone; or `failed`, for which
+            the log has the reason. Empty when not initialized.
+
+        Example:
+            >>> Layer().instrumentation_status()
+            {}
+        """
+        watch = self._watch
+        return {} if watch is None else watch.status()
 
     @property
     def raw(self) -> Client:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Optional, TypeVar
 
 from . import _context
 from ._drafts import LENIENT, error_of, parse_kind
@@ -18,6 +19,7 @@ from ._parameter import SessionParameter, uuid_of
 from ._results import result_of, shaped
 from ._scrubbing import DiscardedError
 from ._wrapping import Run, wrap
+from .delivery import Built
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from .schemas import SessionActionKind
 
 F = TypeVar("F", bound=Callable[..., Any])
+Tell = Callable[[], Iterable[Mapping[str, Any]]]
 
 MAX_ITEMS = 10_000  # of a generator's items, those that are kept for the record
 
@@ -82,6 +85,29 @@ class Recorder:
         except Exception as error:  # noqa: BLE001  (the whole point)
             swallow("recording an action", error)
 
+    def append_later(self, session_id: UUID, size: int, tell: Tell) -> None:
+        """Record what `tell` puts into words: off the host's thread, if delivery has threads of its own.
+
+        Args:
+            session_id: The session.
+            size: About how many bytes of memory it takes until then.
+            tell: Gives the fields of each action, those of `Drafts.action`. What it holds on to must not change.
+        """
+        try:
+            self._sink.append_later(session_id, size, partial(self._build, tell))
+        except Exception as error:  # noqa: BLE001  (the whole point)
+            swallow("recording an action", error)
+
+    def _build(self, tell: Tell) -> Built:
+        built = Built([], [])
+        for fields in tell():
+            try:
+                action = LENIENT.action(**fields)
+                built.requests.append(action if self._scrub is None else self._scrub(action))
+            except DiscardedError as error:
+                built.discarded.append(str(error))
+        return built
+
     def session_id_for(self, key: object) -> UUID:
         """Make the session id of a natural key."""
         return session_id_for(self._application_id, str(key))
@@ -119,6 +145,18 @@ def _chosen(recorder: Recorder | None, given: SessionId | None) -> UUID:
         with guard("reading a natural key"):
             chosen = recorder.session_id_for(given)
     return chosen
+
+
+def session_of_call(current: _Session | None, recorder: Recorder, given: SessionId | None) -> UUID:
+    """Give the session of a call that is none of our decorators': the one given, the current one, or a new one.
+
+    An id that is given names a session that there is, begun by whoever made the id; a natural key begins its session.
+    """
+    found = uuid_of(given)
+    if found is not None:
+        return found
+    session = current if current is not None and given is None else _Session(_chosen(recorder, given))
+    return session.record(recorder).session_id
 
 
 def _object(attributes: Mapping[str, Any] | None) -> dict[str, Any]:

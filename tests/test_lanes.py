@@ -160,5 +160,5 @@ def test_nothing_on_its_way_shows_what_it_holds() -> None:
     lane.push(session(lane.session_id))
     lane.push(action(1, "canary-7f3a9c"))
     held: list[object] = [lane, lane.records[1], lane.take_off("key"), Found(8, b"canary-7f3a9c")]
-    held += [Adopted(b"canary-7f3a9c", ("x", 1)), Job(lane, lane.flight, is_probe=False, parked=[])]
+    held += [Adopted(b"canary-7f3a9c", ("x", 1)), Job(lane, lane.flight, is_probe=False, unready=[])]
     assert [] == [each for each in map(repr, held) if "canary" in each]

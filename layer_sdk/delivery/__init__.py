@@ -9,8 +9,9 @@ from __future__ import annotations
 from ._background import BackgroundDelivery
 from ._inline import InlineDelivery
 from ._journal import Journal
-from ._lifecycle import install_sigterm_handler
+from ._lifecycle import before_end, install_sigterm_handler
 from ._limits import Limits
+from ._record import Built
 from ._segment import entries as list_segments
 from ._segment import purge as purge_segments
 from ._sink import Sink
@@ -19,12 +20,14 @@ from ._stats import Stats
 
 __all__ = [
     "BackgroundDelivery",
+    "Built",
     "InlineDelivery",
     "Journal",
     "Limits",
     "Sink",
     "Spool",
     "Stats",
+    "before_end",
     "install_sigterm_handler",
     "list_segments",
     "purge_segments",

@@ -47,6 +47,22 @@ class Account:
         self._states["accepted"] += 1
         self._dropped[reason] += 1
 
+    def split(self, record: Record, others: Records) -> None:
+        """Count what one record turned out to be beside itself; whoever waits for it waits for them as well."""
+        for other in others:
+            other.sequence = record.sequence
+            self._states["accepted"] += 1
+            self._states["queued"] += 1
+            self.bytes += other.size
+            for ticket in self._tickets:
+                ticket.remaining += 0 < other.sequence <= ticket.sequence
+
+    def withdraw(self, record: Record) -> None:
+        """Count a record as never accepted: there was nothing to tell."""
+        self._pass((record,))
+        self._states["accepted"] -= 1
+        self._states["queued"] -= 1
+
     def fly(self, records: Records) -> None:
         """Count records that are under way now."""
         self._move(records, "queued", "in_flight")

@@ -19,7 +19,7 @@ from ._flights import PATIENCE, Flights
 from ._gate import OPEN
 from ._lane import Lane
 from ._limits import BLOCK, DROP_OLDEST, Limits
-from ._record import Note, Record, Waiter
+from ._record import Note, Record, Waiter, built_of
 
 if TYPE_CHECKING:
     from layer_sdk._wire import Wire
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ._journal import Journal
     from ._lane import Flight
     from ._losses import OnDrop
+    from ._record import Build
 
-ON_PURPOSE = ("before_send",)  # reasons to send nothing that are no loss to tell of
 ADOPT_INTERVAL = 60.0  # seconds between two looks for what others left, when there was nothing
 ADOPT_BYTES = 4 * 1024 * 1024  # taken over at a time: a host's `init` may wait for it
 
@@ -91,20 +91,26 @@ class BackgroundDelivery:
         """Take an action of a session."""
         self._accept(session_id, Record(request))
 
+    def append_later(self, session_id: UUID, size: int, build: Build) -> None:
+        """Take what a worker is to put into words; with a spool it is written first, so that has to be done now."""
+        if self._journal is None:
+            self._accept(session_id, Record.later(build, size))
+            return
+        built = built_of(Record.later(build, size))
+        for request in built.requests:
+            self.append(session_id, request)
+        for reason in built.discarded:
+            self.discard(session_id, reason)
+
     def discard(self, session_id: UUID, reason: str) -> None:
         """Count an action that is not to be sent."""
         _fork.check()
         flights = self._flights
         if flights.door.is_mine:
-            flights.door.put_aside(partial(self._discard, session_id, reason))
+            flights.door.put_aside(partial(flights.discard, session_id, reason))
         else:
-            flights.door.do(self._discard, session_id, reason)
+            flights.door.do(flights.discard, session_id, reason)
             flights.tell()
-
-    def _discard(self, session_id: UUID, reason: str) -> None:
-        self._flights.account.discard(reason)
-        if reason not in ON_PURPOSE:
-            self._flights.losses.note(reason, session_id, 1)
 
     def has_waiting(self, session_id: UUID) -> bool:
         """Tell whether something of a session is on its way, so that an explicit call has to queue behind it."""

@@ -17,6 +17,7 @@ from ._door import Door
 from ._gate import Gate
 from ._lanes import Lanes
 from ._losses import Losses
+from ._record import built_of
 from ._workers import Workers
 
 if TYPE_CHECKING:
@@ -27,23 +28,24 @@ if TYPE_CHECKING:
     from ._lane import Flight, Lane
     from ._limits import Limits
     from ._losses import OnDrop
-    from ._record import Record
+    from ._record import Built, Record
 
 PATIENCE = 0.5  # seconds after which one who waits looks whether there are workers still
 
 LOADED = 32  # the part of memory that one lane may load from disk at a time; there are up to eight at it
+ON_PURPOSE = ("before_send",)  # reasons to send nothing that are no loss to tell of
 NEWEST = ("overflow", "closed", "too_large")  # reasons to lose what has just come
 
 SessionOf = Callable[[UUID], "SessionRequest"]
 
 
 class Job(NamedTuple):
-    """What a worker does next with a lane: carry a flight, or load from disk what the next one takes along."""
+    """What a worker does next with a lane: carry a flight, or load or build what the next one takes along."""
 
     lane: Lane
     flight: Flight | None
     is_probe: bool
-    parked: list[Record]
+    unready: list[Record]
 
 
 class Flights:
@@ -90,6 +92,8 @@ class Flights:
         self.is_left = False
 
     def _note_loss(self, lane: Lane, count: int, reason: str) -> None:
+        if reason in ON_PURPOSE:
+            return
         self.lanes.note_gap(lane, count, is_newest=reason in NEWEST)
         self.losses.note(reason, lane.session_id, count)
 
@@ -105,10 +109,10 @@ class Flights:
         return self._job_of(self.lanes.pop())
 
     def _job_of(self, lane: Lane) -> Job:
-        parked = lane.to_load(self._most_loaded)
-        if parked:
+        unready = lane.to_load(self._most_loaded)
+        if unready:
             lane.is_flying = True
-            return Job(lane, None, is_probe=False, parked=parked)
+            return Job(lane, None, is_probe=False, unready=unready)
         is_new = lane.flight is None
         flight = lane.take_off(str(uuid4()))
         lane.is_flying = True
@@ -125,7 +129,7 @@ class Flights:
         """Do what a job says, and act on what comes of it. Call without the lock."""
         following: Job | None = job
         while following is not None and following.flight is None:
-            following = self._load(following.lane, following.parked)
+            following = self._prepare(following.lane, following.unready)
         if following is not None and following.flight is not None:
             self._carry(following.lane, following.flight, is_probe=following.is_probe)
         if self.is_left:
@@ -169,9 +173,11 @@ class Flights:
                 if lane.is_empty:
                     self.lanes.tidy(lane)
 
-    def _load(self, lane: Lane, parked: list[Record]) -> Job | None:
-        """Load records; what to do with the lane next, at once: all lanes loaded before one flies would be too much."""
+    def _prepare(self, lane: Lane, records: list[Record]) -> Job | None:
+        """Load and build; what to do with the lane next, at once: all lanes loaded before one flies is too much."""
+        parked = [record for record in records if record.parked]
         found = [] if self._journal is None else self._journal.load(parked)
+        built = {record: built_of(record) for record in records if record.build is not None}
         if self.is_left:
             return None
         with self.door.locked():
@@ -184,10 +190,32 @@ class Flights:
             self.account.bytes += lane.size - before + sum(record.size for record in gone)
             if gone:
                 self.lanes.drop(lane, gone, "spool_lost")
+            for record, what in built.items():
+                self._put(lane, record, what)
             if lane.records and self.gate.opens_at <= time.monotonic():
                 return self._job_of(lane)
             self.lanes.tidy(lane)
             return None
+
+    def _put(self, lane: Lane, record: Record, built: Built) -> None:
+        """Have what was built of a record take its place. Call inside."""
+        before = record.size
+        others = lane.put({record: built})
+        self.account.bytes += record.size - before
+        self.account.split(record, others)
+        discarded = list(built.discarded)
+        if not built.requests and discarded:
+            self.lanes.drop(lane, (record,), discarded.pop(0))
+        elif not built.requests:
+            self.account.withdraw(record)
+        for reason in discarded:
+            self.discard(lane.session_id, reason)
+
+    def discard(self, session_id: UUID, reason: str) -> None:
+        """Count an action that is not to be sent. Call inside."""
+        self.account.discard(reason)
+        if reason not in ON_PURPOSE:
+            self.losses.note(reason, session_id, 1)
 
     def tell(self) -> None:
         """Tell the host of losses, and the spool of what it need not keep. Call without the lock."""

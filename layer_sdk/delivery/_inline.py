@@ -11,11 +11,14 @@ from layer_sdk._log import swallow, warn
 from layer_sdk.exceptions import LayerHTTPError, LayerSDKException
 from layer_sdk.schemas import SessionRequest
 
+from ._record import Record, built_of
 from ._stats import Stats, reason
 
 if TYPE_CHECKING:
     from layer_sdk._wire import Wire
     from layer_sdk.schemas import SessionActionRequest
+
+    from ._record import Build
 
 CONFLICT = 409
 MAX_RENAMED = 10_000
@@ -54,6 +57,14 @@ class InlineDelivery:
     def append(self, session_id: UUID, request: SessionActionRequest) -> None:
         """Append the action now."""
         self._send("action", lambda: self._wire.append_action(self.name_of(session_id), request))
+
+    def append_later(self, session_id: UUID, size: int, build: Build) -> None:  # noqa: ARG002  (the signature of a Sink)
+        """Build it and send it now."""
+        built = built_of(Record.later(build, 0))
+        for request in built.requests:
+            self.append(session_id, request)
+        for why in built.discarded:
+            self.discard(session_id, why)
 
     def discard(self, session_id: UUID, reason: str) -> None:  # noqa: ARG002  (the signature of a Sink)
         """Count an action that is not to be sent."""

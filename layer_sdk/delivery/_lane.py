@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, Union
+from typing import TYPE_CHECKING, Mapping, NamedTuple, Union
 
 from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
@@ -13,7 +13,7 @@ from ._record import OVERHEAD, Record
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from ._record import Note
+    from ._record import Built, Note
 
 Request = Union[SessionRequest, SessionActionRequest]
 
@@ -59,7 +59,7 @@ class Lane:
         due: When the lane is to be looked at, monotonic; None while it is not planned.
         place: Its place in the schedule; 0 while it is not planned.
         not_before: When it may be looked at at the earliest, after a failure.
-        parked: How many records are on disk alone.
+        unready: How many records have no request yet: they are on disk alone, or have still to be built.
         size: The bytes of what waits.
     """
 
@@ -71,11 +71,11 @@ class Lane:
         "max_actions",
         "not_before",
         "note",
-        "parked",
         "place",
         "records",
         "session_id",
         "size",
+        "unready",
         "was_recreated",
         "was_sent",
     )
@@ -93,7 +93,7 @@ class Lane:
         self.place = 0
         self.not_before = 0.0
         self.size = 0
-        self.parked = 0
+        self.unready = 0
         self.note: Note | None = None
 
     @property
@@ -112,7 +112,7 @@ class Lane:
         """Put a record at the end."""
         self.records.append(record)
         self.size += record.size
-        self.parked += record.parked > 0
+        self.unready += not record.is_ready
 
     def push_back(self, records: tuple[Record, ...]) -> None:
         """Put records that were taken off back to the front."""
@@ -123,7 +123,7 @@ class Lane:
         """Take everything that waits."""
         records = tuple(self.records)
         self.records.clear()
-        self.size = self.parked = 0
+        self.size = self.unready = 0
         return records
 
     def take_callers(self) -> tuple[Record, ...]:
@@ -135,8 +135,8 @@ class Lane:
         return callers
 
     def to_load(self, most: int) -> list[Record]:
-        """List what has to come back from disk before the next request can be made, of so many bytes at most."""
-        if not self.parked or self.flight is not None:
+        """List what has to be loaded or built before the next request can be made, of so many bytes at most."""
+        if not self.unready or self.flight is not None:
             return []
         found: list[Record] = []
         size = 0
@@ -144,7 +144,7 @@ class Lane:
             size += record.parked or record.size
             if place and size > min(most, MAX_BYTES) and self.note is None:
                 break
-            if record.parked:
+            if not record.is_ready:
                 found.append(record)
         return found
 
@@ -159,7 +159,7 @@ class Lane:
         gone: dict[Record, None] = {}
         for record, request in found:
             self.size -= record.size
-            self.parked -= 1
+            self.unready -= 1
             if request is None:
                 gone[record] = None
             else:
@@ -168,6 +168,32 @@ class Lane:
         if gone:
             self.records = deque(record for record in self.records if record not in gone)
         return tuple(gone)
+
+    def put(self, built: Mapping[Record, Built]) -> list[Record]:
+        """Take what was built of records near the front; give the records that it makes beside them.
+
+        A record that nothing came of is no longer in the lane.
+        """
+        front: list[Record] = []
+        more: list[Record] = []
+        left = len(built)
+        while left:
+            record = self._pop()
+            front.append(record)
+            if record not in built:
+                continue
+            left -= 1
+            self.unready -= 1
+            requests = built[record].requests
+            if not requests:
+                front.pop()
+                continue
+            record.complete(requests[0])
+            beside = [Record(request) for request in requests[1:]]
+            front += beside
+            more += beside
+        self.push_back(tuple(front))
+        return more
 
     def take_off(self, key: str) -> Flight:
         """Give the request to send now: the one under repetition, or a new one from the front."""

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from layer_sdk import _fork
 from layer_sdk._log import guard
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _engines: weakref.WeakSet[BackgroundDelivery] = weakref.WeakSet()
 _hooked: set[str] = set()
+_before: list[Callable[[], None]] = []
 _ended: set[int] = set()  # the process whose end has begun; a forked child has another id
 
 
@@ -34,6 +35,12 @@ def watch(engine: BackgroundDelivery) -> None:
         weakref.finalize(engine, int)
         atexit.register(_end)
     hook_children()
+
+
+def before_end(act: Callable[[], None]) -> None:
+    """Have something done when the process ends, before what is recorded is delivered for the last time."""
+    if act not in _before:
+        _before.append(act)
 
 
 def hook_children() -> None:
@@ -95,6 +102,9 @@ def _end() -> None:
     """End all engines within the budget of the most patient one; while one is waited for, the others' workers go on."""
     _ended.clear()
     _ended.add(os.getpid())
+    for act in _before:
+        with guard("getting ready for the end of the process"):
+            act()
     engines = list(_engines)
     budgets = [engine._exit_budget for engine in engines]  # noqa: SLF001  (a part of theirs: they end one by one there)
     ends = time.monotonic() + max(budgets, default=0.0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Iterable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Iterable, NamedTuple
 
+from layer_sdk._log import swallow
 from layer_sdk._plain import weigh
 from layer_sdk.schemas import SessionActionRequest
 
@@ -13,6 +14,21 @@ if TYPE_CHECKING:
 
 OVERHEAD = 450  # bytes of memory that a record takes beside its contents: the objects around it
 LANE = 950  # and what the lane takes that a new session begins
+
+
+class Built(NamedTuple):
+    """What became of something that was noted when it happened, and put into words later.
+
+    Attributes:
+        requests: The actions to send, in order.
+        discarded: For each action that is not to be sent, the reason.
+    """
+
+    requests: list[SessionActionRequest]
+    discarded: list[str]
+
+
+Build = Callable[[], Built]
 
 
 class Waiter:
@@ -43,7 +59,9 @@ class Record:
     """One session or action on its way.
 
     Attributes:
-        request: What is to be sent; nobody but the engine changes it any more.
+        request: What is to be sent; nobody but the engine changes it any more. None while it is on disk alone, or has
+            still to be built.
+        build: Makes the request, on a worker; None where it is made.
         size: The bytes of memory that it takes.
         waiter: Who waits for its end, if somebody does.
         counts: 1, or 0 for what the engine adds by itself and nobody accepted.
@@ -58,6 +76,7 @@ class Record:
     """
 
     __slots__ = (
+        "build",
         "counts",
         "entry",
         "gap",
@@ -80,6 +99,7 @@ class Record:
         counts: int = 1,
     ) -> None:
         self.request = request
+        self.build: Build | None = None
         self.size = weigh_record(request) if counts else 0
         self.waiter = waiter
         self.counts = counts
@@ -92,10 +112,27 @@ class Record:
         self.was_adopted = False
         self.parked = 0
 
+    @classmethod
+    def later(cls, build: Build, size: int) -> Record:
+        """Make a record whose request is built when it is about to be sent; until then it takes so many bytes."""
+        record = cls(_ABSENT, counts=0)
+        record.build, record.counts, record.size = build, 1, OVERHEAD + size
+        return record
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the request is there."""
+        return self.request is not None
+
+    def complete(self, request: SessionActionRequest) -> None:
+        """Take the request that was built."""
+        self.request, self.build = request, None
+        self.size = weigh_record(request)
+
     def park(self) -> None:
         """Leave memory: the spool has it."""
         self.parked, self.size = self.size, _overhead(self.request)
-        self.request = _PARKED
+        self.request = _ABSENT
 
     def unpark(self, request: SessionRequest | SessionActionRequest) -> None:
         """Come back into memory."""
@@ -103,7 +140,16 @@ class Record:
         self.parked, self.size = 0, weigh_record(request)
 
 
-_PARKED: Any = None
+_ABSENT: Any = None
+
+
+def built_of(record: Record) -> Built:
+    """Build what a record stands for; what goes wrong is a loss with a name."""
+    try:
+        return Built([], []) if record.build is None else record.build()
+    except Exception as error:  # noqa: BLE001  (a worker serves more than one record)
+        swallow("putting a recorded call into words", error)
+        return Built([], ["not_built"])
 
 
 class Note(NamedTuple):

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
     from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
+    from ._record import Build
+
 
 class Sink(Protocol):
     """Takes what was recorded and sees to it that it reaches Layer. No method raises for what goes wrong on the way.
@@ -21,6 +23,15 @@ class Sink(Protocol):
 
     def append(self, session_id: UUID, request: SessionActionRequest) -> None:
         """Take an action of a session that was handed over before, here or in another process."""
+
+    def append_later(self, session_id: UUID, size: int, build: Build) -> None:
+        """Take what happened in a session and is put into words off the host's thread.
+
+        Args:
+            session_id: The session.
+            size: About how many bytes of memory it takes until then.
+            build: Gives the actions; called once at most, on any thread. What it holds on to must not change.
+        """
 
     def discard(self, session_id: UUID, reason: str) -> None:
         """Count an action that is not to be sent."""

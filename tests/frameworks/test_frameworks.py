@@ -13,10 +13,12 @@ from uuid import uuid4
 
 import pytest
 import requests
-from loopback_openai import LoopbackOpenAI
 
 if TYPE_CHECKING:
     from layer_sdk.devserver import Server
+    from openai.loopback_openai import LoopbackOpenAI  # see tests/openai/conftest.py
+else:
+    from loopback_openai import LoopbackOpenAI
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = sorted(Path(__file__).parent.glob("app_*.py"))

@@ -28,21 +28,27 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import openai_media as media
-from openai_answers import Fault, Fields, Reply, digest, error_reply, refused, with_fault
-from openai_chat import chat, completions
-from openai_responses import Responses, compact, count
+if TYPE_CHECKING:  # for mypy this folder is the package openai; at run time that is the real one
+    from openai import openai_answers as answers
+    from openai import openai_chat as chat
+    from openai import openai_media as media
+    from openai import openai_responses as responses
+else:
+    import openai_answers as answers
+    import openai_chat as chat
+    import openai_media as media
+    import openai_responses as responses
 
-POSTS: dict[str, Callable[[Fields], Reply]] = {
-    "chat/completions": chat,
-    "completions": completions,
+POSTS: dict[str, Callable[[answers.Fields], answers.Reply]] = {
+    "chat/completions": chat.chat,
+    "completions": chat.completions,
     "embeddings": media.embeddings,
     "moderations": media.moderations,
-    "responses/compact": compact,
-    "responses/input_tokens": count,
+    "responses/compact": responses.compact,
+    "responses/input_tokens": responses.count,
     "images/generations": media.generated_images,
     "images/edits": media.edited_images,
     "images/variations": media.edited_images,
@@ -70,7 +76,7 @@ class Received:
     path: str
     headers: Mapping[str, str]
     body: Any
-    fields: Fields
+    fields: answers.Fields
     released: threading.Event = field(repr=False)
 
 
@@ -90,7 +96,7 @@ class LoopbackOpenAI:
         self.requests: list[Received] = []
         self._lock = threading.Lock()
         self._attempts: Counter[str] = Counter()
-        self._responses = Responses()
+        self._responses = responses.Responses()
         self._released = threading.Event()
         self._connections: set[socket.socket] = set()
         self._server = _Server(("127.0.0.1", 0), self._handler())
@@ -134,26 +140,26 @@ class LoopbackOpenAI:
             self.requests.append(received)
         return received
 
-    def _reply(self, received: Received) -> Reply:
+    def _reply(self, received: Received) -> answers.Reply:
         url = urlsplit(received.path)
         found = BELOW.match(url.path)
         target = unquote(found["target"]) if found else ""
         fields = {"model": found["deployment"] or "" if found else "", **received.fields}
         model = str(fields["model"])
         if received.method == "POST":
-            reply = refused(model, self._attempt(received)) or self._post(target, fields)
+            reply = answers.refused(model, self._attempt(received)) or self._post(target, fields)
         else:
             reply = self._get(target, dict(parse_qsl(url.query)))
-        return with_fault(model, reply)
+        return answers.with_fault(model, reply)
 
     def _attempt(self, received: Received) -> int:
         """Count how often the same was asked for."""
-        key = f"{received.path} {digest(received.fields)}"
+        key = f"{received.path} {received.fields.get('stream')} {answers.digest(received.fields)}"
         with self._lock:
             self._attempts[key] += 1
             return self._attempts[key]
 
-    def _post(self, target: str, fields: Fields) -> Reply:
+    def _post(self, target: str, fields: answers.Fields) -> answers.Reply:
         if target in POSTS:
             return POSTS[target](fields)
         if target == "responses":
@@ -161,7 +167,7 @@ class LoopbackOpenAI:
         cancelled = re.fullmatch("responses/([^/]+)/cancel", target)
         return self._responses.cancel(cancelled.group(1)) if cancelled else _nowhere(target)
 
-    def _get(self, target: str, query: Mapping[str, str]) -> Reply:
+    def _get(self, target: str, query: Mapping[str, str]) -> answers.Reply:
         kind, _, name = target.partition("/")
         if kind == "models":
             return media.model(name) if name else media.models()
@@ -210,17 +216,17 @@ class _Writer:
         self._handler = handler
         self._received = received
 
-    def write(self, reply: Reply) -> None:
+    def write(self, reply: answers.Reply) -> None:
         """Write head and parts, with the faults between them."""
         parts = list(reply.parts)
-        if parts[0] is Fault.HANG:
+        if parts[0] is answers.Fault.HANG:
             self._received.released.wait()
             del parts[0]
         self._head(replace(reply, parts=parts))
         for part in parts:
-            if part is Fault.HANG:
+            if part is answers.Fault.HANG:
                 self._received.released.wait()
-            elif part is Fault.CUT:
+            elif part is answers.Fault.CUT:
                 self._handler.close_connection = True
                 return
             elif isinstance(part, bytes):
@@ -228,11 +234,11 @@ class _Writer:
         if reply.chunked:
             self._handler.wfile.write(b"0\r\n\r\n")
 
-    def _head(self, reply: Reply) -> None:
+    def _head(self, reply: answers.Reply) -> None:
         handler = self._handler
         handler.send_response(reply.status)
         handler.send_header("Content-Type", reply.content_type)
-        handler.send_header("x-request-id", f"req_{digest(self._received.fields)}")
+        handler.send_header("x-request-id", f"req_{answers.digest(self._received.fields)}")
         for name, value in reply.headers.items():
             handler.send_header(name, value)
         if reply.chunked:
@@ -250,7 +256,7 @@ class _Writer:
         self._handler.wfile.flush()
 
 
-def _read(content_type: str, octets: bytes) -> tuple[Any, Fields]:
+def _read(content_type: str, octets: bytes) -> tuple[Any, answers.Fields]:
     """Give the body, and its fields by name."""
     if content_type.startswith("multipart/"):
         form = message_from_bytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + octets)
@@ -265,8 +271,8 @@ def _field(part: Any) -> tuple[str, str | bytes]:
     return name, octets if part.get_filename() else octets.decode()
 
 
-def _nowhere(target: str) -> Reply:
-    return error_reply(404, f"Invalid URL ({target})", "invalid_request_error")
+def _nowhere(target: str) -> answers.Reply:
+    return answers.error_reply(404, f"Invalid URL ({target})", "invalid_request_error")
 
 
 def main() -> None:

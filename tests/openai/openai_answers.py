@@ -12,18 +12,6 @@ from typing import Any, Iterable, Mapping, Sequence
 Fields = Mapping[str, Any]
 
 CREATED = 1_700_000_000
-USAGE = {
-    "prompt_tokens": 12,
-    "completion_tokens": 7,
-    "total_tokens": 19,
-    "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 0},
-    "completion_tokens_details": {
-        "reasoning_tokens": 0,
-        "audio_tokens": 0,
-        "accepted_prediction_tokens": 0,
-        "rejected_prediction_tokens": 0,
-    },
-}
 PERSON = '{"name": "Ada", "age": 36}'
 REFUSAL = "I cannot help with that."
 REASONING = "The user said something, so I repeat it."
@@ -138,8 +126,9 @@ def with_fault(model: str, reply: Reply) -> Reply:
 
 
 def digest(fields: Fields) -> str:
-    """Derive what ids end with from the request."""
-    return hashlib.sha256(json.dumps(fields, sort_keys=True, default=len).encode()).hexdigest()[:16]
+    """Derive what ids end with from the request: an answer has the same ids whole and in a stream."""
+    asked = {name: value for name, value in fields.items() if name not in ("stream", "stream_options")}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=len).encode()).hexdigest()[:16]
 
 
 def pieces(text: str) -> list[str]:
@@ -175,5 +164,11 @@ def said(model: str, text: str) -> str:
 
 def usage(model: str) -> dict[str, Any]:
     """Give the tokens of a chat completion."""
-    thought = 5 if model == "reasoning" else 0
-    return {**USAGE, "completion_tokens_details": {**USAGE["completion_tokens_details"], "reasoning_tokens": thought}}  # type: ignore[dict-item]
+    written = {"audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0}
+    return {
+        "prompt_tokens": 12,
+        "completion_tokens": 7,
+        "total_tokens": 19,
+        "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 5 if model == "reasoning" else 0, **written},
+    }

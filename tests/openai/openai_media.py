@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from openai_answers import CREATED, Fields, Reply, digest, event_stream, json_reply, named_events, pieces, text_of
+if TYPE_CHECKING:  # for mypy this folder is the package openai; at run time that is the real one
+    from openai import openai_answers as answers
+else:
+    import openai_answers as answers
 
 Object = dict[str, Any]
 
@@ -44,7 +47,7 @@ AUDIO_USAGE = {
 SPOKEN = bytes(range(256)) * 2
 
 
-def embeddings(fields: Fields) -> Reply:
+def embeddings(fields: answers.Fields) -> answers.Reply:
     """Answer embeddings: numbers that 32 bits hold exactly, as floats or in base64."""
     length = fields.get("dimensions") or 8
     data = []
@@ -54,7 +57,7 @@ def embeddings(fields: Fields) -> Reply:
             vector = base64.b64encode(struct.pack(f"<{length}f", *vector)).decode()
         data.append({"object": "embedding", "index": index, "embedding": vector})
     used = {"prompt_tokens": 12, "total_tokens": 12}
-    return json_reply({"object": "list", "model": fields["model"], "data": data, "usage": used})
+    return answers.json_reply({"object": "list", "model": fields["model"], "data": data, "usage": used})
 
 
 def _inputs(given: object) -> int:
@@ -64,14 +67,14 @@ def _inputs(given: object) -> int:
     return 1
 
 
-def moderations(fields: Fields) -> Reply:
+def moderations(fields: answers.Fields) -> answers.Reply:
     """Answer moderations: what has "bad" in it is flagged. The parts of a multimodal input have one result."""
     given = fields.get("input")
     if isinstance(given, list) and all(isinstance(each, dict) for each in given):
-        given = text_of(given)
+        given = answers.text_of(given)
     results = [_moderation("bad" in str(each)) for each in (given if isinstance(given, list) else [given])]
     model = fields.get("model") or "omni-moderation-latest"
-    return json_reply({"id": f"modr-{digest(fields)}", "model": model, "results": results})
+    return answers.json_reply({"id": f"modr-{answers.digest(fields)}", "model": model, "results": results})
 
 
 def _moderation(flagged: bool) -> Object:  # noqa: FBT001  (it is the result)
@@ -84,63 +87,67 @@ def _moderation(flagged: bool) -> Object:  # noqa: FBT001  (it is the result)
     }
 
 
-def models() -> Reply:
+def models() -> answers.Reply:
     """Answer GET /models."""
-    data = [{"id": name, "object": "model", "created": CREATED, "owned_by": "loopback"} for name in MODELS]
-    return json_reply({"object": "list", "data": data})
+    data = [{"id": name, "object": "model", "created": answers.CREATED, "owned_by": "loopback"} for name in MODELS]
+    return answers.json_reply({"object": "list", "data": data})
 
 
-def model(name: str) -> Reply:
+def model(name: str) -> answers.Reply:
     """Answer GET /models/{name}."""
-    return json_reply({"id": name, "object": "model", "created": CREATED, "owned_by": "loopback"})
+    return answers.json_reply({"id": name, "object": "model", "created": answers.CREATED, "owned_by": "loopback"})
 
 
-def generated_images(fields: Fields) -> Reply:
+def generated_images(fields: answers.Fields) -> answers.Reply:
     """Answer images/generations."""
     return _image_stream("image_generation") if fields.get("stream") else _images(fields)
 
 
-def edited_images(fields: Fields) -> Reply:
+def edited_images(fields: answers.Fields) -> answers.Reply:
     """Answer images/edits and images/variations."""
     return _image_stream("image_edit") if fields.get("stream") in (True, "true") else _images(fields)
 
 
-def _images(fields: Fields) -> Reply:
+def _images(fields: answers.Fields) -> answers.Reply:
     inline = fields.get("response_format") == "b64_json"
     shown = {"b64_json": PIXEL} if inline else {"url": "http://127.0.0.1/image.png"}
     if fields.get("prompt"):
         shown["revised_prompt"] = f"A painting of {fields['prompt']}"
-    return json_reply({"created": CREATED, "data": [shown] * int(fields.get("n") or 1), "usage": IMAGE_USAGE})
+    return answers.json_reply(
+        {"created": answers.CREATED, "data": [shown] * int(fields.get("n") or 1), "usage": IMAGE_USAGE}
+    )
 
 
-def _image_stream(kind: str) -> Reply:
+def _image_stream(kind: str) -> answers.Reply:
     look = {"background": "opaque", "output_format": "png", "quality": "high", "size": "1024x1024"}
-    common = {"b64_json": PIXEL, "created_at": CREATED, **look}
+    common = {"b64_json": PIXEL, "created_at": answers.CREATED, **look}
     partial = [{"type": f"{kind}.partial_image", "partial_image_index": index, **common} for index in range(2)]
     done = {"type": f"{kind}.completed", "usage": IMAGE_USAGE, **common}
-    return event_stream(named_events([*partial, done]), steady=1)
+    return answers.event_stream(answers.named_events([*partial, done]), steady=1)
 
 
-def transcriptions(fields: Fields) -> Reply:
+def transcriptions(fields: answers.Fields) -> answers.Reply:
     """Answer audio/transcriptions."""
     if fields.get("stream") in (True, "true"):
-        deltas = [{"type": "transcript.text.delta", "delta": piece} for piece in pieces(HEARD)]
-        return event_stream(
-            named_events([*deltas, {"type": "transcript.text.done", "text": HEARD, "usage": AUDIO_USAGE}])
+        deltas = [{"type": "transcript.text.delta", "delta": piece} for piece in answers.pieces(HEARD)]
+        return answers.event_stream(
+            answers.named_events([*deltas, {"type": "transcript.text.done", "text": HEARD, "usage": AUDIO_USAGE}])
         )
     return translations(fields, {"usage": AUDIO_USAGE})
 
 
-def translations(fields: Fields, more: Object | None = None) -> Reply:
+def translations(fields: answers.Fields, more: Object | None = None) -> answers.Reply:
     """Answer audio/translations, and transcriptions that are no stream."""
     form = fields.get("response_format") or "json"
     if form == "verbose_json":
-        return json_reply({"text": HEARD, "language": "english", "duration": 1.5, "segments": [], "task": "transcribe"})
+        return answers.json_reply(
+            {"text": HEARD, "language": "english", "duration": 1.5, "segments": [], "task": "transcribe"}
+        )
     if form == "json":
-        return json_reply({"text": HEARD, **(more or {})})
-    return Reply([HEARD.encode()], content_type="text/plain; charset=utf-8")
+        return answers.json_reply({"text": HEARD, **(more or {})})
+    return answers.Reply([HEARD.encode()], content_type="text/plain; charset=utf-8")
 
 
-def speech(_: Fields) -> Reply:
+def speech(_: answers.Fields) -> answers.Reply:
     """Answer audio/speech: 2048 octets in four chunks."""
-    return Reply([SPOKEN] * 4, content_type="audio/mpeg", chunked=True)
+    return answers.Reply([SPOKEN] * 4, content_type="audio/mpeg", chunked=True)

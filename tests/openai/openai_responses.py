@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Iterator, Mapping
 
-from openai_answers import (
-    BAD_CALLS,
-    CALLS,
-    CREATED,
-    CUSTOM_CALL,
-    REASONING,
-    REFUSAL,
-    Fields,
-    Reply,
-    digest,
-    error_reply,
-    event,
-    event_stream,
-    halves,
-    json_reply,
-    last_said,
-    named_events,
-    pieces,
-    said,
-)
+if TYPE_CHECKING:  # for mypy this folder is the package openai; at run time that is the real one
+    from openai import openai_answers as answers
+else:
+    import openai_answers as answers
 
 Object = dict[str, Any]
 
@@ -38,7 +22,7 @@ class Responses:
         self._lock = threading.Lock()
         self._kept: dict[str, Object] = {}
 
-    def create(self, fields: Fields) -> Reply:
+    def create(self, fields: answers.Fields) -> answers.Reply:
         """Answer POST /responses."""
         response = _response(fields)
         waiting = bool(fields.get("background"))
@@ -46,9 +30,9 @@ class Responses:
             self._kept[response["id"]] = {"response": response, "status": "queued" if waiting else response["status"]}
         if fields.get("stream"):
             return _stream(response)
-        return json_reply(_unfinished(response, "queued") if waiting else response)
+        return answers.json_reply(_unfinished(response, "queued") if waiting else response)
 
-    def retrieve(self, identity: str, query: Mapping[str, str]) -> Reply:
+    def retrieve(self, identity: str, query: Mapping[str, str]) -> answers.Reply:
         """Answer GET /responses/{id}: what is queued is in progress when first asked for, and then complete."""
         with self._lock:
             kept = self._kept.get(identity)
@@ -61,45 +45,45 @@ class Responses:
         if query.get("stream") == "true":
             return _stream(response, int(query.get("starting_after") or -1))
         if status in ("queued", "cancelled"):
-            return json_reply(_unfinished(response, "in_progress" if status == "queued" else status))
-        return json_reply(response)
+            return answers.json_reply(_unfinished(response, "in_progress" if status == "queued" else status))
+        return answers.json_reply(response)
 
-    def cancel(self, identity: str) -> Reply:
+    def cancel(self, identity: str) -> answers.Reply:
         """Answer POST /responses/{id}/cancel."""
         with self._lock:
             if identity not in self._kept:
                 return _unknown(identity)
             self._kept[identity]["status"] = "cancelled"
-            return json_reply(_unfinished(self._kept[identity]["response"], "cancelled"))
+            return answers.json_reply(_unfinished(self._kept[identity]["response"], "cancelled"))
 
 
-def compact(fields: Fields) -> Reply:
+def compact(fields: answers.Fields) -> answers.Reply:
     """Answer POST /responses/compact."""
-    suffix = digest(fields)
+    suffix = answers.digest(fields)
     item = {"id": f"cmp_{suffix}", "type": "compaction", "encrypted_content": "Y29tcGFjdGVk"}
-    head = {"id": f"resp_{suffix}", "object": "response.compaction", "created_at": CREATED}
-    return json_reply({**head, "output": [item], "usage": _usage(fields["model"])})
+    head = {"id": f"resp_{suffix}", "object": "response.compaction", "created_at": answers.CREATED}
+    return answers.json_reply({**head, "output": [item], "usage": _usage(fields["model"])})
 
 
-def count(fields: Fields) -> Reply:
+def count(fields: answers.Fields) -> answers.Reply:
     """Answer POST /responses/input_tokens."""
-    return json_reply({"object": "response.input_tokens", "input_tokens": 12})
+    return answers.json_reply({"object": "response.input_tokens", "input_tokens": 12})
 
 
-def _unknown(identity: str) -> Reply:
-    return error_reply(404, f"Response with id '{identity}' not found.", "invalid_request_error")
+def _unknown(identity: str) -> answers.Reply:
+    return answers.error_reply(404, f"Response with id '{identity}' not found.", "invalid_request_error")
 
 
 def _unfinished(response: Object, status: str) -> Object:
     return {**response, "status": status, "output": [], "usage": None, "incomplete_details": None}
 
 
-def _response(fields: Fields) -> Object:
+def _response(fields: answers.Fields) -> Object:
     model, short = fields["model"], fields["model"] == "length"
     return {
-        "id": f"resp_{digest(fields)}",
+        "id": f"resp_{answers.digest(fields)}",
         "object": "response",
-        "created_at": CREATED,
+        "created_at": answers.CREATED,
         "status": "incomplete" if short else "completed",
         "background": bool(fields.get("background")),
         "error": None,
@@ -130,22 +114,22 @@ def _usage(model: str) -> Object:
     }
 
 
-def _output(fields: Fields) -> list[Object]:
-    model, asked, suffix = fields["model"], fields.get("input"), digest(fields)
+def _output(fields: answers.Fields) -> list[Object]:
+    model, asked, suffix = fields["model"], fields.get("input"), answers.digest(fields)
     answered = isinstance(asked, list) and asked and str(asked[-1].get("type")).endswith("_call_output")
     if model in ("tools", "bad-tools") and not answered:
-        return [_function_call(suffix, *call) for call in (CALLS if model == "tools" else BAD_CALLS)]
+        return [_function_call(suffix, *call) for call in (answers.CALLS if model == "tools" else answers.BAD_CALLS)]
     if model == "custom-tool" and not answered:
-        call = dict(zip(("call_id", "name", "input"), CUSTOM_CALL))
+        call = dict(zip(("call_id", "name", "input"), answers.CUSTOM_CALL))
         return [{"id": f"ctc_{suffix}", "type": "custom_tool_call", "status": "completed", **call}]
-    text = said(model, asked if isinstance(asked, str) else last_said(asked))
+    text = answers.said(model, asked if isinstance(asked, str) else answers.last_said(asked))
     part: Object = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
     if model == "refusal":
-        part = {"type": "refusal", "refusal": REFUSAL}
+        part = {"type": "refusal", "refusal": answers.REFUSAL}
     status = "incomplete" if model == "length" else "completed"
     message = {"id": f"msg_{suffix}", "type": "message", "status": status, "role": "assistant", "content": [part]}
     if model == "reasoning":
-        summary = [{"type": "summary_text", "text": REASONING}]
+        summary = [{"type": "summary_text", "text": answers.REASONING}]
         return [{"id": f"rs_{suffix}", "type": "reasoning", "summary": summary}, message]
     return [message]
 
@@ -155,14 +139,14 @@ def _function_call(suffix: str, call_id: str, name: str, arguments: str) -> Obje
     return {**call, "call_id": call_id, "name": name, "arguments": arguments}
 
 
-def _stream(response: Object, after: int = -1) -> Reply:
+def _stream(response: Object, after: int = -1) -> answers.Reply:
     """Stream the events whose number is greater than `after`."""
     events = [{**each, "sequence_number": number} for number, each in enumerate(_events(response))]
     content = [number for number, each in enumerate(events) if each["type"].endswith(".delta")]
     steady = content[2] + 1 if len(content) > 2 else len(events) - 1
     failed = {"type": "error", "code": "server_error", "message": "The server had an error.", "param": None}
-    error = event({**failed, "sequence_number": steady}, "error")
-    return event_stream(named_events(events[after + 1 :]), steady, error)
+    error = answers.event({**failed, "sequence_number": steady}, "error")
+    return answers.event_stream(answers.named_events(events[after + 1 :]), steady, error)
 
 
 def _events(response: Object) -> Iterator[Object]:
@@ -193,7 +177,7 @@ def _message_events(item: Object) -> Iterator[Object]:
         kind = "refusal" if part["type"] == "refusal" else "text"
         scores: Object = {"logprobs": []} if kind == "text" else {}
         yield {"type": "content_part.added", **place, "part": {**part, kind: ""}}
-        for piece in pieces(part[kind]):
+        for piece in answers.pieces(part[kind]):
             yield {"type": f"{part['type']}.delta", **place, "delta": piece, **scores}
         yield {"type": f"{part['type']}.done", **place, kind: part[kind], **scores}
         yield {"type": "content_part.done", **place, "part": part}
@@ -203,20 +187,20 @@ def _reasoning_events(item: Object) -> Iterator[Object]:
     for index, part in enumerate(item["summary"]):
         place = {"summary_index": index}
         yield {"type": "reasoning_summary_part.added", **place, "part": {**part, "text": ""}}
-        for piece in pieces(part["text"]):
+        for piece in answers.pieces(part["text"]):
             yield {"type": "reasoning_summary_text.delta", **place, "delta": piece}
         yield {"type": "reasoning_summary_text.done", **place, "text": part["text"]}
         yield {"type": "reasoning_summary_part.done", **place, "part": part}
 
 
 def _function_events(item: Object) -> Iterator[Object]:
-    for half in halves(item["arguments"]):
+    for half in answers.halves(item["arguments"]):
         yield {"type": "function_call_arguments.delta", "delta": half}
     yield {"type": "function_call_arguments.done", "name": item["name"], "arguments": item["arguments"]}
 
 
 def _custom_events(item: Object) -> Iterator[Object]:
-    for half in halves(item["input"]):
+    for half in answers.halves(item["input"]):
         yield {"type": "custom_tool_call_input.delta", "delta": half}
     yield {"type": "custom_tool_call_input.done", "input": item["input"]}
 

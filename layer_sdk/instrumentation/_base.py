@@ -1,0 +1,141 @@
+"""What the instrumentation of every provider is made of.
+
+The contract with the host:
+
+1. A call gives, raises and takes what it does without us: the same objects, of the same types, in the same order.
+2. Nothing of the host's is changed and nothing added to a request; only the header that names the session is taken off.
+3. What was asked is on record before the call is made, what was heard when it has come, each as it was at that moment.
+4. On the host's thread, what cannot change is kept as it is and the rest copied; all else is done by a worker.
+5. What goes wrong in here is reported, stays in here, and costs the host nothing but the record.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, NamedTuple
+
+from layer_sdk import _context
+from layer_sdk._log import swallow
+from layer_sdk._recording import session_of_call
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from layer_sdk._recording import Recorder
+
+Fields = Dict[str, Any]  # of an action, as `Drafts.action` takes them, without the times
+
+MAX_KEYS = 1000  # natural keys whose session was begun already, remembered
+
+COMPLETE, CLOSED, ABANDONED = "complete", "closed", "abandoned"
+CANCELLED, FAILED, SHUTDOWN = "cancelled", "error", "shutdown"
+
+
+class Listener:
+    """One initialized `Layer` that wants to know of calls.
+
+    Args:
+        owner: The `Layer`, in whose current session a call belongs.
+        recorder: Gives its recorder, or None where there is none.
+    """
+
+    def __init__(self, owner: object, recorder: Callable[[], Recorder | None]) -> None:
+        self.owner = owner
+        self._recorder = recorder
+        self._keys: dict[str, UUID] = {}
+
+    def target(self, given: object) -> Target | None:
+        """Find the session of a call: the one that it names, the current one, or a new one of its own."""
+        recorder = self._recorder()
+        if recorder is None:
+            return None
+        if given is None:
+            return Target(self.owner, recorder, session_of_call(_context.current(self.owner), recorder, None))
+        key = given.decode("latin-1") if isinstance(given, bytes) else str(given)
+        session_id = self._keys.get(key)
+        if session_id is None:
+            session_id = session_of_call(None, recorder, key.strip())
+            if len(self._keys) >= MAX_KEYS:
+                self._keys.pop(next(iter(self._keys)), None)
+            self._keys[key] = session_id
+        return Target(self.owner, recorder, session_id)
+
+
+class Target(NamedTuple):
+    """Where a call is recorded."""
+
+    owner: object
+    recorder: Recorder
+    session_id: UUID
+
+
+class Heard(NamedTuple):
+    """What came back of a call, as the host's thread noted it.
+
+    Attributes:
+        read: Gives the answer as the provider's JSON says it, or what there is of it; called by a worker.
+        error: What went wrong, as the contract describes errors.
+        end: How a stream ended; None for an answer in one piece.
+        attributes: What else is known.
+    """
+
+    read: Callable[[], Any]
+    error: Fields | None = None
+    end: str | None = None
+    attributes: Fields = {}  # noqa: RUF012  (never changed)
+
+
+def nothing() -> None:
+    """Be the answer that never came."""
+
+
+Words = Callable[[], Iterable[Fields]]
+
+
+class Call:
+    """One call under way, in the sessions that it is recorded in.
+
+    Args:
+        targets: Where.
+    """
+
+    __slots__ = ("_ended", "_pid", "_start", "targets")
+
+    def __init__(self, targets: tuple[Target, ...]) -> None:
+        self.targets = targets
+        self._start = time.time()
+        self._pid = os.getpid()
+        self._ended = False
+
+    def ask(self, size: int, words: Words) -> None:
+        """Record what is asked, as of now."""
+        self._record(size, words, self._start)
+
+    def hear(self, size: int, words: Words) -> None:
+        """Record what came back, once, and not in a forked child that inherited the call."""
+        if not self._ended and self._pid == os.getpid():
+            self._ended = True
+            self._record(size, words, time.time())
+
+    def _record(self, size: int, words: Words, end: float) -> None:
+        start = self._start
+
+        def tell() -> Iterable[Fields]:
+            times = {"start_time": _moment(start), "end_time": _moment(max(start, end))}
+            return [{**fields, **times} for fields in words()]
+
+        for target in self.targets:
+            target.recorder.append_later(target.session_id, size, tell)
+
+
+def _moment(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+
+
+def hush(doing: str, error: BaseException) -> None:
+    """Report what went wrong in here; that the report goes wrong is not the host's affair either."""
+    with suppress(Exception):
+        swallow(doing, error)

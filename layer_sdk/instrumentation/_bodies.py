@@ -1,0 +1,120 @@
+"""Listen in on the body of a response that the host reads by itself, in whichever way it does."""
+
+from __future__ import annotations
+
+import json
+import weakref
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Iterator
+
+from ._base import CLOSED, COMPLETE
+from ._streams import Tap, hook_close, keep_open
+
+if TYPE_CHECKING:
+    from ._base import Call
+
+LAST = b"[DONE]"  # of a stream of events; a reader that saw it need not read on
+TAIL = 2  # chunks that it may be spread over
+
+
+def listen(
+    response: Any, ended: Callable[[str, BaseException | None], None], call: Call, body: Body, *, is_async: bool
+) -> None:
+    """Note the bytes of an unread response as the host reads them.
+
+    Args:
+        response: httpx's, or one like it.
+        ended: Told once how it ended, as `_streams.tap` tells it.
+        call: What it answers.
+        body: Takes the bytes.
+        is_async: Whether it is read with `await`.
+    """
+    listening = Tap(None, body.feed, lambda end, error: ended(body.end(end), error), call)
+    name = "aiter_bytes" if is_async else "iter_bytes"
+    holder = weakref.ref(response)
+    read = getattr(type(response), name)
+
+    def iter_bytes(*args: Any, **kwargs: Any) -> Any:
+        return (_aread if is_async else _read)(listening, read(holder(), *args, **kwargs))
+
+    def take_off() -> None:
+        unhook()
+        found = holder()
+        if found is not None:
+            vars(found).pop(name, None)
+
+    hook_close(response, listening, "aclose" if is_async else "close")
+    setattr(response, name, iter_bytes)
+    unhook, listening.unhook = listening.unhook, take_off
+    keep_open(listening)
+
+
+def _read(listening: Tap, inner: Iterator[bytes]) -> Iterator[bytes]:
+    while True:
+        try:
+            chunk = listening.step(inner)
+        except StopIteration:
+            return
+        yield chunk
+
+
+async def _aread(listening: Tap, inner: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            chunk = await listening.astep(inner)
+        except StopAsyncIteration:
+            return
+        yield chunk
+
+
+class Body:
+    """The bytes of a body, in the order in which they came.
+
+    Args:
+        is_kept: Whether the bytes are kept; else they are only counted.
+    """
+
+    def __init__(self, *, is_kept: bool = True) -> None:
+        self._chunks: list[bytes] = []
+        self._is_kept = is_kept
+        self.size = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self.size += len(chunk)
+        if self._is_kept:
+            self._chunks.append(chunk)
+
+    def end(self, end: str) -> str:
+        """Say how it ended: one who has seen the last event is free to read no further."""
+        return COMPLETE if end == CLOSED and LAST in b"".join(self._chunks[-TAIL:]) else end
+
+    @property
+    def content(self) -> bytes:
+        """All of it."""
+        return b"".join(self._chunks)
+
+
+def json_or_text(content: bytes) -> Any:
+    """Read a body as JSON, or as what it says."""
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content.decode("utf-8", "replace")
+
+
+def events_of(content: bytes) -> list[Any]:
+    """Read the data of server-sent events, each as JSON; the last one may be cut off, and is left out then.
+
+    As the HTML standard says ("Server-sent events", 9.2.6): a blank line ends an event, whose lines of data are joined.
+    """
+    events: list[Any] = []
+    lines: list[bytes] = []
+    for line in content.splitlines():
+        if line.startswith(b"data:"):
+            lines.append(line[5:].lstrip(b" "))
+        elif not line and lines:
+            event = json_or_text(b"\n".join(lines))
+            lines = []
+            if not isinstance(event, str):  # the last one is `[DONE]`
+                events.append(event)
+    return events

@@ -1,0 +1,155 @@
+"""What was asked of OpenAI, and what all answers have in common."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, NamedTuple
+
+from layer_sdk.instrumentation._base import FAILED, Fields, Heard
+
+# What the user says, and what openai adds by itself; everything else in a request's body is a parameter.
+CONTENT = frozenset(
+    {"messages", "prompt", "input", "instructions", "file", "image", "mask", "stream", "encoding_format"}
+)
+FACTS = ("service_tier", "system_fingerprint", "status")
+ID = "id"
+
+
+class Asked(NamedTuple):
+    """One request, as it was when the call was made.
+
+    Attributes:
+        path: The endpoint.
+        body: What is sent as JSON, or as the fields of a form.
+        files: Of each file of a form, its field, name and size.
+        version: Of the openai package.
+        base_url: Of the client: an object whose text is the URL.
+    """
+
+    path: str
+    body: dict[str, Any]
+    files: list[Fields]
+    version: str
+    base_url: Any
+
+    @property
+    def attributes(self) -> Fields:
+        """What is known of both the question and the answer."""
+        return {
+            "stream": bool(self.body.get("stream")),
+            "openai.version": self.version,
+            "openai.endpoint": self.path,
+            "openai.host": str(getattr(self.base_url, "host", "") or ""),
+        }
+
+    @property
+    def parameters(self) -> Fields:
+        """What is known of the question."""
+        known = {
+            f"model.{name}": value for name, value in self.body.items() if name not in CONTENT and value is not None
+        }
+        asked = known.pop("model.model", None)
+        return {**({} if asked is None else {"model.id": asked}), **known, **self.attributes}
+
+    def facts(self, answer: Any, heard: Heard) -> Fields:
+        """What is known of the answer."""
+        body = answer if isinstance(answer, dict) else {}
+        asked = self.body.get("model")
+        facts = {
+            "model.id": body.get("model") or asked,
+            "model.requested": asked,
+            "model.completion_id": body.get(ID),
+            "model.created": _seconds(body.get("created", body.get("created_at"))),
+            **{f"model.{name}": body.get(name) for name in FACTS},
+            "stream.end": FAILED if heard.end is not None and refusal_of(answer) is not None else heard.end,
+            **self.attributes,
+            **heard.attributes,
+        }
+        return {name: value for name, value in facts.items() if value is not None}
+
+
+def _seconds(moment: Any) -> Any:
+    return int(moment) if isinstance(moment, float) else moment
+
+
+USAGE = (
+    ("prompt_tokens", ("prompt_tokens", "input_tokens")),
+    ("completion_tokens", ("completion_tokens", "output_tokens")),
+    ("total_tokens", ("total_tokens",)),
+)
+DETAILS = (
+    ("cached_tokens", ("prompt_tokens_details", "input_tokens_details")),
+    ("reasoning_tokens", ("completion_tokens_details", "output_tokens_details")),
+)
+
+
+def usage_of(answer: Any) -> list[Fields] | None:
+    """Give the scanner that tells the usage, under the same names for all endpoints; None where there is none.
+
+    Audio and image tokens, and whatever else a server counts, stand in `prompt_tokens_details` and
+    `completion_tokens_details` as it says them.
+    """
+    usage = answer.get("usage") if isinstance(answer, dict) else None
+    if not isinstance(usage, dict):
+        return None
+    counts: Fields = {name: _first(usage, names) for name, names in USAGE}
+    for name, groups in DETAILS:
+        details = _first(usage, groups)
+        if isinstance(details, dict):
+            counts[name] = details.get(name)
+            counts[groups[0]] = details
+    told = {name: count for name, count in counts.items() if count is not None}
+    return [{"name": "usage", "data": told or usage}]
+
+
+def _first(fields: Fields, names: Iterable[str]) -> Any:
+    return next((fields[name] for name in names if fields.get(name) is not None), None)
+
+
+def items(value: Any) -> list[Any]:
+    """Give a list's objects; nothing for what is no list, and nothing that is no object."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def finish_reasons(choices: list[Fields]) -> Fields:
+    """Give the attribute that tells why the model stopped, where it has."""
+    reasons = [choice["finish_reason"] for choice in choices if choice.get("finish_reason") is not None]
+    return {"model.finish_reasons": reasons} if reasons else {}
+
+
+def prompt(asked: Asked, messages: list[Fields]) -> Fields:
+    """Make the action of a question."""
+    return {"kind": "completion_prompt", "attributes": asked.parameters, "data": {"messages": messages}}
+
+
+def output(asked: Asked, answer: Any, heard: Heard, messages: list[Fields], **more: Any) -> Fields:
+    """Make the action of an answer."""
+    return {
+        "kind": "completion_output",
+        "attributes": {**asked.facts(answer, heard), **more},
+        "data": {"messages": messages},
+        "error": heard.error or refusal_of(answer),
+        "scanners": usage_of(answer),
+    }
+
+
+def refusal_of(answer: Any) -> Fields | None:
+    """Give the error of an answer that says so in its body, with whichever status: gateways do."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if not error:
+        return None
+    fields = error if isinstance(error, dict) else {"message": error}
+    message, code = fields.get("message"), fields.get("code")
+    return {
+        "message": message if isinstance(message, str) else "The answer holds an error",
+        "code": code if type(code) is int else None,
+        "details": {
+            name: value
+            for name, value in {
+                "type": "error",
+                "error_type": fields.get("type"),
+                "error_code": code,
+                "param": fields.get("param"),
+            }.items()
+            if value is not None
+        },
+    }

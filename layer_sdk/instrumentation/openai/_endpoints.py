@@ -1,0 +1,106 @@
+"""Which requests are recorded, and by which functions."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Callable, Iterable, NamedTuple
+
+from layer_sdk.instrumentation._snapshot import snapshot
+
+from . import _chat, _media, _responses, _texts
+
+if TYPE_CHECKING:
+    from layer_sdk.instrumentation._base import Fields, Heard
+
+    from ._asked import Asked
+
+
+class Endpoint(NamedTuple):
+    """How one endpoint's calls are recorded.
+
+    Attributes:
+        hear: Puts an answer into words, on a worker.
+        ask: Puts a question into words, on a worker. None where question and answer are one action.
+        take: Keeps of an answer what is recorded of it, on the host's thread.
+        feed: The same of an item of a stream: adds it to what was kept.
+        merge: Puts what was kept of a stream together, on a worker: an answer, as far as it goes.
+        is_binary: Whether an answer is bytes, of which only the number is kept.
+    """
+
+    hear: Callable[[Asked, Any, Heard], Iterable[Fields]]
+    ask: Callable[[Asked], Iterable[Fields]] | None = None
+    take: Callable[[Any], Any] = snapshot
+    feed: Callable[[list[Any], Any], None] | None = None
+    merge: Callable[[list[Any]], Any] | None = None
+    is_binary: bool = False
+
+
+CHAT = Endpoint(_chat.hear, _chat.ask, feed=_chat.feed, merge=_chat.merge)
+COMPLETION = Endpoint(
+    _texts.hear_completion, _texts.ask_completion, feed=_texts.feed_completion, merge=_texts.merge_completion
+)
+EMBEDDINGS = Endpoint(_texts.hear_embeddings, take=_texts.take_embeddings)
+MODERATION = Endpoint(_texts.hear_moderation)
+RESPONSE = Endpoint(_responses.hear, _responses.ask, _responses.take, _responses.feed, _responses.merge)
+LATER = RESPONSE._replace(ask=None)  # an answer to what was asked before
+IMAGES = Endpoint(_media.hear_images, _media.ask, _media.take_images, _media.feed_images, _media.merge_images)
+TEXT_OF_AUDIO = Endpoint(_media.hear_text, _media.ask, feed=_media.feed_text, merge=_media.merge_text)
+SPEECH = Endpoint(_media.hear_speech, _media.ask, is_binary=True)
+
+POSTED = {
+    "/chat/completions": CHAT,
+    "/completions": COMPLETION,
+    "/embeddings": EMBEDDINGS,
+    "/moderations": MODERATION,
+    "/responses": RESPONSE,
+    "/responses/compact": RESPONSE,
+    "/images/generations": IMAGES,
+    "/images/edits": IMAGES,
+    "/images/variations": IMAGES,
+    "/audio/transcriptions": TEXT_OF_AUDIO,
+    "/audio/translations": TEXT_OF_AUDIO,
+    "/audio/speech": SPEECH,
+}
+RESPONSE_PATH = re.compile(r"/responses/([^/?]+)(/cancel)?")
+# `/chat/completions` stands before `/completions`: the first that fits is taken.
+PATHS = re.compile("(?:" + "|".join(sorted(map(re.escape, POSTED), key=len, reverse=True)) + ")$")
+
+
+class Route(NamedTuple):
+    """Where a request goes.
+
+    Attributes:
+        endpoint: How it is recorded.
+        path: The endpoint's path, whatever stands before it in the URL.
+        response_id: Of which answer it asks.
+    """
+
+    endpoint: Endpoint
+    path: str
+    response_id: str | None = None
+
+
+ROUTES = {path: Route(endpoint, path) for path, endpoint in POSTED.items()}
+
+
+def route_of(method: str, url: str) -> Route | None:
+    """Find how a request is recorded; None for one that is not.
+
+    Args:
+        method: Its HTTP method.
+        url: Its URL, most often relative to the client's base URL.
+    """
+    is_post = method.lower() == "post"
+    route = ROUTES.get(url) if is_post else None
+    return route or _unusual(url, is_post=is_post)
+
+
+def _unusual(url: str, *, is_post: bool) -> Route | None:
+    path = "/" + url.partition("?")[0].strip("/")
+    found = PATHS.search(path) if is_post else None
+    if found is not None:
+        return ROUTES[found[0]]
+    later = RESPONSE_PATH.fullmatch(path[path.find("/responses/") :]) if "/responses/" in path else None
+    if later is None or bool(later[2]) != is_post:
+        return None
+    return Route(LATER, "/responses/{id}", later[1])

@@ -1,0 +1,90 @@
+"""Make .envs/openai: one environment, and beside it each version of openai that tests/openai run with, unpacked.
+
+scripts/openai_versions.py                      make what is missing
+scripts/openai_versions.py --list               print the versions
+scripts/openai_versions.py --test [arguments]   run tests/openai with each of them, one line of result a version
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".envs" / "openai"
+PYTHON = str(HOME / "venv" / "bin" / "python")
+REQUIREMENTS = ROOT / "requirements" / "openai.txt"
+# The first and the last that are watched, and those between them in which something changed that matters to us.
+VERSIONS = ("1.18.0", "1.40.0", "1.68.0", "1.109.1", "2.0.0", "2.54.0", "3.0.0", "3.57.0")
+
+
+def main() -> int:
+    """Do what the arguments say; 0 if all went well."""
+    parser = argparse.ArgumentParser(description="The versions of openai that tests/openai run with.")
+    parser.add_argument("--list", action="store_true", help="print the versions")
+    parser.add_argument("--test", nargs=argparse.REMAINDER, metavar="...", help="run the tests; the rest is for pytest")
+    arguments = parser.parse_args()
+    if arguments.list:
+        print("\n".join(VERSIONS))
+        return 0
+    make_environment()
+    for version in VERSIONS:
+        unpack(version)
+    return 0 if arguments.test is None else test(arguments.test)
+
+
+def make_environment() -> None:
+    """Make the virtual environment, unless it is there with all that the requirements say."""
+    made, wanted = HOME / "venv" / "made", REQUIREMENTS.read_text("utf-8")
+    if made.exists() and made.read_text("utf-8") == wanted:
+        return
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(HOME / "venv")], check=True)
+    pip("install", "--requirement", str(REQUIREMENTS))
+    made.write_text(wanted, "utf-8")
+
+
+def unpack(version: str) -> None:
+    """Fetch that version and unpack it, unless it is there."""
+    if (HOME / version).exists():
+        return
+    with tempfile.TemporaryDirectory(dir=HOME) as folder:
+        pip("download", "--no-deps", "--only-binary", ":all:", "--dest", folder, f"openai=={version}")
+        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
+            wheel.extractall(Path(folder) / "unpacked")
+        shutil.move(Path(folder) / "unpacked", HOME / version)  # last, so that what is there is whole
+
+
+def pip(command: str, *arguments: str) -> None:
+    """Run pip in the environment."""
+    subprocess.run([PYTHON, "-m", "pip", command, "--quiet", "--disable-pip-version-check", *arguments], check=True)
+
+
+def test(arguments: list[str]) -> int:
+    """Run the tests with each version, and print what failed; 0 if nothing did."""
+    failed = 0
+    for version in VERSIONS:
+        done = run(version, arguments)
+        lines = done.stdout.rstrip().splitlines() or ["nothing was printed"]
+        if done.returncode:
+            failed += 1
+            print(done.stdout, done.stderr, sep="\n")
+        print(f"openai {version}: {lines[-1].strip(' =')}", flush=True)
+    return 1 if failed else 0
+
+
+def run(version: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run the tests with one version."""
+    path = os.pathsep.join(map(str, (HOME / version, ROOT, ROOT / "generated")))
+    command = [PYTHON, "-m", "pytest", "tests/openai", "-p", "no:cacheprovider", "-m", "openai", *arguments]
+    environ = {**os.environ, "PYTHONPATH": path}
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
