@@ -16,7 +16,7 @@ from agents import (
     input_guardrail,
     set_tracing_disabled,
 )
-from ledger import Ledger, Talk, opened
+from ledger import Ledger, Talk, failure, opened
 from pydantic import BaseModel
 
 from openai import AsyncOpenAI, OpenAI  # type: ignore[attr-defined, unused-ignore]  # mypy looks into tests/openai, where there is no openai
@@ -66,6 +66,8 @@ def plain(models: Models, talk: Talk) -> None:
     Runner.run_sync(models.agent("echo"), talk.prompt("plain"))
     assert 36 == Runner.run_sync(models.agent("json", output_type=Person), talk.prompt("structured")).final_output.age
     Runner.run_sync(models.agent("echo", responses=True), talk.prompt("responses"))
+    with failure():
+        Runner.run_sync(models.agent("err-400"), talk.prompt("refused"))
     Runner.run_sync(models.with_tools(talk, "agent"), talk.prompt("agent", times=2))
     Runner.run_sync(models.guarded(talk, "guarded"), talk.prompt("guarded"))
 
@@ -80,6 +82,9 @@ async def plain_async(models: Models, talk: Talk) -> None:
     person = await Runner.run(models.agent("json", output_type=Person), talk.prompt("structured"))
     assert 36 == person.final_output.age
     await stream(models.agent("echo"), talk.prompt("stream"))
+    for responses in (True, False):
+        with failure():
+            await stream(models.agent("err-400", responses=responses), talk.prompt(f"{responses}-refused"))
     await stream(models.agent("echo", responses=True), talk.prompt("responses-stream"))
     await Runner.run(models.guarded(talk, "guarded"), talk.prompt("guarded"))
     await stream(models.guarded(talk, "guarded-stream"), talk.prompt("guarded-stream"))

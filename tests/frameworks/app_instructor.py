@@ -6,7 +6,7 @@ import asyncio
 from typing import Any, Iterator
 
 import instructor
-from ledger import Ledger, Talk, opened
+from ledger import Ledger, Talk, failure, opened
 from pydantic import BaseModel, field_validator
 
 from openai import AsyncOpenAI, OpenAI  # type: ignore[attr-defined, unused-ignore]  # mypy looks into tests/openai, where there is no openai
@@ -35,8 +35,8 @@ def doubted() -> type[BaseModel]:
     return Doubted
 
 
-def said(text: str) -> dict[str, Any]:
-    return {"model": "json", "messages": [{"role": "user", "content": text}]}
+def said(text: str, model: str = "json") -> dict[str, Any]:
+    return {"model": model, "messages": [{"role": "user", "content": text}]}
 
 
 def plain(client: instructor.Instructor, talk: Talk, mode: str) -> None:
@@ -45,6 +45,8 @@ def plain(client: instructor.Instructor, talk: Talk, mode: str) -> None:
     assert (36, "json") == (person.age, completion.model)
     partial = client.create_partial(response_model=Person, **said(talk.prompt(f"{mode}-stream")))
     assert 36 == list(partial)[-1].age
+    with failure():
+        client.create(response_model=Person, max_retries=1, **said(talk.prompt(f"{mode}-refused"), "err-400"))
     assert client.create(response_model=doubted(), max_retries=2, **said(talk.prompt(f"{mode}-again", times=2)))
 
 
@@ -52,6 +54,8 @@ async def plain_async(client: instructor.AsyncInstructor, talk: Talk) -> None:
     assert 36 == (await client.create(response_model=Person, **said(talk.prompt("plain")))).age
     partial = client.create_partial(response_model=Person, **said(talk.prompt("stream")))
     assert 36 == [each async for each in partial][-1].age
+    with failure():
+        await client.create(response_model=Person, max_retries=1, **said(talk.prompt("refused"), "err-400"))
     asked = said(talk.prompt("again", times=2))
     assert await client.create(response_model=doubted(), max_retries=2, **asked)
 
@@ -68,7 +72,7 @@ async def at_once(ledger: Ledger, options: dict[str, Any]) -> None:
 
 def main() -> None:
     with opened() as ledger:
-        options = {"base_url": ledger.openai, "api_key": "k", "max_retries": 0}
+        options: dict[str, Any] = {"base_url": ledger.openai, "api_key": "k", "max_retries": 0}
         clients = {
             mode: instructor.from_openai(OpenAI(**options), mode=instructor.Mode[mode])
             for mode in ("JSON", "JSON_SCHEMA", "MD_JSON")

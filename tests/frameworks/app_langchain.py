@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import Any, TypedDict
 
-from ledger import Ledger, Talk, opened
+from ledger import Ledger, Talk, failure, opened
 from pydantic import BaseModel
 
 os.environ["LANGSMITH_TRACING"] = "false"
@@ -75,8 +75,9 @@ def plain(models: Models, talk: Talk) -> None:
     assert 36 == models.person.invoke(talk.prompt("structured")).age
     models.responses.invoke(talk.prompt("responses"))
     assert list(models.responses.stream(talk.prompt("responses-stream")))
-    for _ in models.echo.stream(talk.prompt("left-early")):
-        break
+    with failure():
+        models.chat("err-400").invoke(talk.prompt("refused"))
+    assert next(chunk for chunk in models.echo.stream(talk.prompt("left-early")) if chunk.content)
 
 
 def agents(models: Models, talk: Talk) -> None:
@@ -103,6 +104,8 @@ async def plain_async(models: Models, talk: Talk) -> None:
     assert [chunk async for chunk in models.echo.astream(talk.prompt("stream"))]
     assert 36 == (await models.person.ainvoke(talk.prompt("structured"))).age
     await models.responses.ainvoke(talk.prompt("responses"))
+    with failure():
+        await models.chat("err-400").ainvoke(talk.prompt("refused"))
     await models.echo.abatch([talk.prompt(f"batch-{number}") for number in range(4)])
     in_thread = RunnableLambda(lambda step: models.echo.invoke(talk.prompt(step)))
     await in_thread.ainvoke("in-thread")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ledger import Ledger, Talk, opened
+from ledger import Ledger, Talk, failure, opened
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms import ChatMessage
@@ -61,8 +61,9 @@ def plain(models: Models, talk: Talk) -> None:
     assert 36 == models.person.complete(talk.prompt("structured")).raw.age
     models.responses.complete(talk.prompt("responses"))
     assert list(models.responses.stream_complete(talk.prompt("responses-stream")))
-    for _ in models.echo.stream_complete(talk.prompt("left-early")):
-        break
+    with failure():
+        models.chat("err-400").complete(talk.prompt("refused"))
+    assert next(chunk for chunk in models.echo.stream_complete(talk.prompt("left-early")) if chunk.delta)
     models.embeddings.get_text_embedding(talk.prompt("embeddings", kind="embeddings"))
 
 
@@ -80,6 +81,8 @@ async def plain_async(models: Models, talk: Talk) -> None:
     prompt = PromptTemplate(talk.prompt("structured"))
     assert 36 == (await models.chat("json").astructured_predict(Person, prompt)).age
     await models.responses.acomplete(talk.prompt("responses"))
+    with failure():
+        await models.chat("err-400").acomplete(talk.prompt("refused"))
     engine = SimpleChatEngine.from_defaults(llm=models.echo)
     answer = await engine.astream_chat(talk.prompt("engine"))
     assert [each async for each in answer.async_response_gen()]

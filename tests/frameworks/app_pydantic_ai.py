@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ledger import Ledger, Talk, opened
+from ledger import Ledger, Talk, failure, opened
 from pydantic import BaseModel
 from pydantic_ai import Agent, Embedder, ModelRequest, ModelSettings, NativeOutput
 from pydantic_ai.direct import model_request_sync
@@ -61,6 +61,8 @@ def plain(models: Models, talk: Talk) -> None:
     models.responses.run_sync(talk.prompt("responses"))
     assert list(models.responses.run_stream_sync(talk.prompt("responses-stream")).stream_text())
     model_request_sync(models.chat("echo"), [ModelRequest.user_text_prompt(talk.prompt("direct"))])
+    with failure():
+        models.agent("err-400").run_sync(talk.prompt("refused"))
     models.with_tools(talk, "agent").run_sync(talk.prompt("agent", times=2))
     models.embedder.embed_query_sync(talk.prompt("embeddings", kind="embeddings"))
 
@@ -72,6 +74,8 @@ async def plain_async(models: Models, talk: Talk) -> None:
     async with models.echo.run_stream(talk.prompt("left-early")) as result:
         async for _ in result.stream_text():
             break
+    with failure():
+        await models.agent("err-400").run(talk.prompt("refused"))
     assert 36 == (await models.person.run(talk.prompt("structured"))).output.age
     async with models.person.run_stream(talk.prompt("structured-stream")) as result:
         assert [each async for each in result.stream_output()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import sys
 from contextlib import contextmanager
@@ -69,15 +70,18 @@ class Ledger:
         self.openai = openai
         self._calls: list[Call] = []
         self._denied: list[str] = []
+        self._logged = _Logged()
         self.outside = Talk(self._calls, "outside", None)
         self.elsewhere = Talk(self._calls, "elsewhere", None)
         _stay_here(self._denied)
-        layer.init(base_url=layer_url, application_id=application_id)
+        logging.getLogger("layer_sdk").addHandler(self._logged)
+        if not layer.stats():  # see early.py
+            layer.init(base_url=layer_url, application_id=application_id)
 
     @contextmanager
     def session(self, key: str) -> Iterator[Talk]:
         """Make a session the current one."""
-        with layer.session(session_id=key) as session_id:
+        with layer.session(session_id=layer.session_id_for(key)) as session_id:
             yield Talk(self._calls, key, session_id)
 
     def named(self, key: str) -> Talk:
@@ -87,9 +91,31 @@ class Ledger:
     def close(self) -> None:
         """Deliver what is recorded, and print the account."""
         account = {"calls": [asdict(call) for call in self._calls], "flushed": layer.flush(30)}
-        account.update(stats=layer.stats(), denied=self._denied)
+        account.update(stats=layer.stats(), denied=self._denied, logged=self._logged.lines)
         layer.shutdown(5)
         sys.stdout.write(json.dumps(account) + "\n")
+
+
+class _Logged(logging.Handler):
+    """Keeps what the SDK logs: it does so where something goes wrong."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@contextmanager
+def failure() -> Iterator[None]:
+    """Expect that OpenAI refuses what is asked for, and that the framework says so."""
+    said = ""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  (each framework has an exception of its own, or openai's)
+        said = f"{error} {error.__cause__}"
+    assert "temperature is too high" in said
 
 
 @contextmanager
