@@ -5,7 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SDK := layer_sdk generated/layer_api
 
-.PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak test-openai test-frameworks matrix chaos bench clean
+.PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak test-openai \
+  test-frameworks matrix chaos bench bench-openai clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -61,6 +62,9 @@ chaos: .venv/dev ## longer than the suite: a million records, then random faults
 
 bench: .venv/dev ## what recording costs the host, as ratios measured side by side
 	$(BIN)/python benchmarks/intake.py
+
+bench-openai: .venv/dev ## what instrumentation adds to a call of the OpenAI client, beside that of others (about four minutes)
+	$(BIN)/python benchmarks/openai_calls.py
 
 clean: ## remove what the targets above have made
 	rm -rf .venv .envs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Optional, TypeVar
 
 from . import _context
-from ._drafts import LENIENT, error_of, parse_kind
+from ._drafts import LENIENT, Built, error_of, parse_kind
 from ._ids import VERSION, SessionId, new_session_id, session_id_for
 from ._json import to_json_or_repr
 from ._log import guard, swallow, warn
@@ -19,7 +19,6 @@ from ._parameter import SessionParameter, uuid_of
 from ._results import result_of, shaped
 from ._scrubbing import DiscardedError
 from ._wrapping import Run, wrap
-from .delivery import Built
 
 if TYPE_CHECKING:
     from uuid import UUID

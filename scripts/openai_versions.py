@@ -1,8 +1,8 @@
-"""Make .envs/openai: one environment, and beside it each version of openai that tests/openai run with, unpacked.
+"""Make .envs/openai: one environment, and beside it each version of openai that tests/openai_sdk run with, unpacked.
 
 scripts/openai_versions.py                      make what is missing
 scripts/openai_versions.py --list               print the versions
-scripts/openai_versions.py --test [arguments]   run tests/openai with each of them, one line of result a version
+scripts/openai_versions.py --test [arguments]   run tests/openai_sdk with each of them, one line of result a version
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VERSIONS = ("1.18.0", "1.40.0", "1.68.0", "1.109.1", "2.0.0", "2.54.0", "3.0.0",
 
 def main() -> int:
     """Do what the arguments say; 0 if all went well."""
-    parser = argparse.ArgumentParser(description="The versions of openai that tests/openai run with.")
+    parser = argparse.ArgumentParser(description="The versions of openai that tests/openai_sdk run with.")
     parser.add_argument("--list", action="store_true", help="print the versions")
     parser.add_argument("--test", nargs=argparse.REMAINDER, metavar="...", help="run the tests; the rest is for pytest")
     arguments = parser.parse_args()
@@ -81,7 +81,7 @@ def test(arguments: list[str]) -> int:
 def run(version: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
     """Run the tests with one version."""
     path = os.pathsep.join(map(str, (HOME / version, ROOT, ROOT / "generated")))
-    command = [PYTHON, "-m", "pytest", "tests/openai", "-p", "no:cacheprovider", "-m", "openai", *arguments]
+    command = [PYTHON, "-m", "pytest", "tests/openai_sdk", "-p", "no:cacheprovider", "-m", "openai", *arguments]
     environ = {**os.environ, "PYTHONPATH": path}
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 

@@ -21,6 +21,7 @@ from ._record import built_of
 from ._workers import Workers
 
 if TYPE_CHECKING:
+    from layer_sdk._drafts import Built
     from layer_sdk.schemas import SessionRequest
 
     from ._carrier import Carrier
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ._lane import Flight, Lane
     from ._limits import Limits
     from ._losses import OnDrop
-    from ._record import Built, Record
+    from ._record import Record
 
 PATIENCE = 0.5  # seconds after which one who waits looks whether there are workers still
 

@@ -13,7 +13,9 @@ from ._record import OVERHEAD, Record
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from ._record import Built, Note
+    from layer_sdk._drafts import Built
+
+    from ._record import Note
 
 Request = Union[SessionRequest, SessionActionRequest]
 

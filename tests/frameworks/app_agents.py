@@ -17,9 +17,8 @@ from agents import (
     set_tracing_disabled,
 )
 from ledger import Ledger, Talk, failure, opened
+from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel
-
-from openai import AsyncOpenAI, OpenAI  # type: ignore[attr-defined, unused-ignore]  # mypy looks into tests/openai, where there is no openai
 
 
 class Person(BaseModel):
@@ -42,7 +41,7 @@ class Models:
 
         def get_weather(city: str) -> str:
             said = [{"role": "user", "content": talk.prompt(f"{step}-weather")}]
-            self._plain.chat.completions.create(model="echo", messages=said)  # type: ignore[arg-type, unused-ignore]
+            self._plain.chat.completions.create(model="echo", messages=said)
             return "sunny"
 
         async def get_time(zone: str) -> str:

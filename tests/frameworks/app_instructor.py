@@ -7,9 +7,8 @@ from typing import Any, Iterator
 
 import instructor
 from ledger import Ledger, Talk, failure, opened
+from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel, field_validator
-
-from openai import AsyncOpenAI, OpenAI  # type: ignore[attr-defined, unused-ignore]  # mypy looks into tests/openai, where there is no openai
 
 
 class Person(BaseModel):

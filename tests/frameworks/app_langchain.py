@@ -44,13 +44,13 @@ class Models:
     def tools(self, talk: Talk, step: str) -> list[Any]:
         """Give two tools, each of which asks the model in its turn."""
 
-        @tool  # type: ignore[untyped-decorator, unused-ignore]
+        @tool  # type: ignore[untyped-decorator]
         def get_weather(city: str) -> str:
             """Give the weather."""
             self.echo.invoke(talk.prompt(f"{step}-weather"))
             return "sunny"
 
-        @tool  # type: ignore[untyped-decorator, unused-ignore]
+        @tool  # type: ignore[untyped-decorator]
         def get_time(zone: str) -> str:
             """Give the time."""
             self.echo.invoke(talk.prompt(f"{step}-time"))

@@ -6,14 +6,13 @@ import asyncio
 from typing import Any
 
 from ledger import Ledger, Talk, failure, opened
+from openai import OpenAI
 from pydantic import BaseModel
 from pydantic_ai import Agent, Embedder, ModelRequest, ModelSettings, NativeOutput
 from pydantic_ai.direct import model_request_sync
 from pydantic_ai.embeddings.openai import OpenAIEmbeddingModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
-
-from openai import OpenAI  # type: ignore[attr-defined, unused-ignore]  # mypy looks into tests/openai, where there is no openai
 
 
 class Person(BaseModel):
@@ -42,7 +41,7 @@ class Models:
 
         def get_weather(city: str) -> str:
             said = [{"role": "user", "content": talk.prompt(f"{step}-weather")}]
-            self.client.chat.completions.create(model="echo", messages=said)  # type: ignore[arg-type, unused-ignore]
+            self.client.chat.completions.create(model="echo", messages=said)
             return "sunny"
 
         async def get_time(zone: str) -> str:

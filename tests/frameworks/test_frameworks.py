@@ -14,11 +14,11 @@ from uuid import uuid4
 import pytest
 import requests
 
+from openai_sdk.loopback_openai import LoopbackOpenAI
+
 if TYPE_CHECKING:
     from layer_sdk.devserver import Server
-    from openai.loopback_openai import LoopbackOpenAI, Received  # see tests/openai/conftest.py
-else:
-    from loopback_openai import LoopbackOpenAI
+    from openai_sdk.loopback_openai import Received
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent

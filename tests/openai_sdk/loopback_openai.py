@@ -28,19 +28,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Callable, Mapping
+from typing import Any, Callable, Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-if TYPE_CHECKING:  # for mypy this folder is the package openai; at run time that is the real one
-    from openai import openai_answers as answers
-    from openai import openai_chat as chat
-    from openai import openai_media as media
-    from openai import openai_responses as responses
-else:
-    import openai_answers as answers
-    import openai_chat as chat
-    import openai_media as media
-    import openai_responses as responses
+from openai_sdk import openai_answers as answers
+from openai_sdk import openai_chat as chat
+from openai_sdk import openai_media as media
+from openai_sdk import openai_responses as responses
 
 POSTS: dict[str, Callable[[answers.Fields], answers.Reply]] = {
     "chat/completions": chat.chat,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import Any, Iterator
 
-if TYPE_CHECKING:  # for mypy this folder is the package openai; at run time that is the real one
-    from openai import openai_answers as answers
-else:
-    import openai_answers as answers
+from openai_sdk import openai_answers as answers
 
 Object = dict[str, Any]
 

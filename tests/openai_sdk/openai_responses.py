@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Iterator, Mapping
+from typing import Any, Iterator, Mapping
 
-if TYPE_CHECKING:  # for mypy this folder is the package openai; at run time that is the real one
-    from openai import openai_answers as answers
-else:
-    import openai_answers as answers
+from openai_sdk import openai_answers as answers
 
 Object = dict[str, Any]
 

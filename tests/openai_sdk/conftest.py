@@ -1,30 +1,17 @@
-"""What the tests with the real openai package share. They run where scripts/openai_versions.py put it, one by one.
-
-The name of this folder has two sides. Where openai is installed, `import openai` finds the real package, and modules of
-this folder are imported by their bare names. Where it is not, `import openai` finds this folder, an empty package: so
-the tests are not even collected there, and mypy knows what is in here as `openai.<module>`. Tests therefore get the
-package by `openai: Any = pytest.importorskip("openai")`, and types of this folder below `if TYPE_CHECKING`.
-"""
+"""What the tests with the real openai package share: scripts/openai_versions.py runs them with one version each."""
 
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
-if TYPE_CHECKING:
-    from openai.loopback_openai import LoopbackOpenAI, Received
-else:
-    from loopback_openai import LoopbackOpenAI, Received
+from openai_sdk.loopback_openai import LoopbackOpenAI, Received
 
 MakeClient = Callable[..., Any]
 Requests = Callable[[], "list[Received]"]
-
-_found = find_spec("openai")
-collect_ignore_glob = [] if _found is not None and _found.origin is not None else ["test_*.py"]
 
 
 @pytest.hookimpl(tryfirst=True)

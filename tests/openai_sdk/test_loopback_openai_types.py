@@ -9,7 +9,7 @@ import pytest
 import requests
 
 if TYPE_CHECKING:
-    from openai.loopback_openai import LoopbackOpenAI
+    from openai_sdk.loopback_openai import LoopbackOpenAI
 
 openai: Any = pytest.importorskip("openai")
 pydantic: Any = pytest.importorskip("pydantic")

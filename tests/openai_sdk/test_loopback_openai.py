@@ -14,8 +14,8 @@ import pytest
 import requests
 
 if TYPE_CHECKING:
-    from openai.conftest import MakeClient, Requests
-    from openai.loopback_openai import LoopbackOpenAI
+    from openai_sdk.conftest import MakeClient, Requests
+    from openai_sdk.loopback_openai import LoopbackOpenAI
 
 openai: Any = pytest.importorskip("openai")
 pydantic: Any = pytest.importorskip("pydantic")
@@ -230,12 +230,21 @@ def test_slow_answer(client: Any, openai_server: LoopbackOpenAI, openai_requests
 
 
 def test_slow_stream(client: Any, openai_server: LoopbackOpenAI) -> None:
-    """A slow stream waits after three pieces."""
+    """A slow stream goes on after its release."""
     stream = client.chat.completions.create(model="slow", messages=HI, stream=True)
     words = [next(stream).choices[0].delta.content for _ in range(4)]
     assert ["", "You", " said:", " hello"] == words
     openai_server.release()
     assert [" there", None] == [delta.content for delta in deltas(stream)]
+
+
+def test_slow_stream_that_nobody_releases(make_client: MakeClient) -> None:
+    """A slow stream waits after three pieces: who has no patience gets no more."""
+    chunks: list[Any] = []
+    stream = make_client(timeout=0.2).chat.completions.create(model="slow", messages=HI, stream=True)
+    with pytest.raises(Exception, match="timed out"):
+        chunks.extend(stream)
+    assert ["", "You", " said:", " hello"] == [chunk.choices[0].delta.content for chunk in chunks]
 
 
 # ---- responses
@@ -375,10 +384,9 @@ def test_nowhere(client: Any) -> None:
 
 def test_as_a_program() -> None:
     """As a program it tells its address first, and ends with its input."""
-    program = Path(__file__).parent / "loopback_openai.py"
-    with subprocess.Popen(
-        [sys.executable, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
+    command = [sys.executable, "-m", "openai_sdk.loopback_openai"]
+    folder = Path(__file__).parents[1]
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         address = server.stdout.readline().strip()
         assert 200 == requests.get(f"{address}/models", timeout=10).status_code

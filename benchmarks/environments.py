@@ -1,0 +1,34 @@
+"""A virtual environment for each peer, made of the versions pinned in `requirements/bench`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# What a process needs of the caller's environment. Proxies, and options of the peers, would change what is measured.
+KEPT = ("HOME", "LANG", "PATH", "SYSTEMROOT", "TMPDIR")
+
+
+def interpreter(peer: str) -> str:
+    """Make the environment, unless it is there as pinned, and give its interpreter."""
+    wanted = ROOT / "requirements" / "bench" / f"{peer}.txt"
+    folder = ROOT / ".envs" / "bench" / peer
+    python, made = folder / "bin" / "python", folder / "made"
+    if not made.exists() or made.read_text("utf-8") != wanted.read_text("utf-8"):
+        print(f"Making .envs/bench/{peer} ...", file=sys.stderr)
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--requirement", str(wanted)], check=True)
+        shutil.copyfile(wanted, made)
+    return str(python)
+
+
+def variables() -> dict[str, str]:
+    """Give the environment variables of a process that is measured; it finds this project in the working tree."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "generated")])
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"}
