@@ -152,6 +152,8 @@ class Observer:
         said = None if error is None else describe(error)
         read = nothing if merge is None else partial(_put_together, merge, items)
         self._hear(Heard(read, said, end, attributes), CHUNK * len(items))
+        if self._asked.body.get("background"):  # it may be taken up again, or fetched
+            _background.expect(self._asked.body, read(), self._call.targets)
 
 
 def _words(endpoint: Endpoint, asked: Asked, heard: Heard) -> Any:
@@ -176,4 +178,6 @@ def _put_together(merge: Callable[[list[Any]], Any], kept: list[Any]) -> Any:
 
 
 def _merged(merge: Callable[[list[Any]], Any], content: bytes) -> Any:
-    return merge(events_of(content))
+    events = events_of(content)
+    whole = None if events else json_or_text(content)  # who is asked for a stream may refuse in one piece
+    return whole if isinstance(whole, dict) else merge(events)
