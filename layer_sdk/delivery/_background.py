@@ -185,11 +185,12 @@ class BackgroundDelivery:
     def _place(self, session_id: UUID, record: Record, reason: str | None) -> None:
         """Put a record into its lane, or where it goes instead."""
         flights = self._flights
-        if flights.is_closed and record.entry is not None:
+        reason = reason if flights.takes_more else "closed"
+        if record.entry is not None and not flights.takes_more:
             flights.account.leave((record,))  # it stays where it is, for the next process
-        elif flights.is_closed or reason is not None:
+        elif reason is not None:
             lane = flights.lanes.get(session_id) or Lane(session_id)
-            flights.lanes.drop(lane, (record,), "closed" if flights.is_closed else str(reason))
+            flights.lanes.drop(lane, (record,), reason)
         else:
             flights.lanes.push(session_id, record)
 
@@ -332,7 +333,7 @@ class BackgroundDelivery:
             self._finish(max(0.0, min(self._exit_budget, budget)))
         finally:
             self._exit_budget -= time.monotonic() - started
-            self._flights.is_closed = self._is_ending = False
+            self._flights.is_closed = self._flights.is_over = self._is_ending = False
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: what waits is the parent's to send."""

@@ -63,7 +63,8 @@ class Flights:
 
     Attributes:
         callers: How many explicit calls wait in a lane.
-        is_closed: Whether nothing is to come any more.
+        is_closed: Whether nothing is to come any more, but for what is recorded by what is being built.
+        is_over: Whether all that was left was given up.
         is_left: Whether this is the parent's: greenlets come along into a forked child.
     """
 
@@ -92,6 +93,7 @@ class Flights:
         self._arrivals = Arrivals(self.account, self.gate, session_of, chance, self._note_loss)
         self.callers = 0
         self.is_closed = False
+        self.is_over = False
         self.is_left = False
 
     def _note_loss(self, lane: Lane, count: int, reason: str) -> None:
@@ -123,6 +125,11 @@ class Flights:
             self.account.fly(flight.records)
         self.account.note("requests")
         return Job(lane, flight, self.gate.enter(), [])
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether what is recorded now is still to be sent."""
+        return not self.is_closed or (self.builder.is_mine and not self.is_over)
 
     def is_done(self) -> bool:
         """Tell whether workers are no longer needed."""
@@ -288,6 +295,7 @@ class Flights:
     def take_back(self) -> list[tuple[Lane, Flight | None, tuple[Record, ...]]]:
         """Give up everything: all that waits or is under way, lane by lane, and what each was about to repeat."""
         with self.door.locked():
+            self.is_over = True
             left = []
             for lane in self.lanes:
                 flight, lane.flight = lane.flight, None
