@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, NoReturn
 from uuid import UUID
 
 import requests
 
+from chaos.recorded import balance
 from layer_sdk.delivery import BackgroundDelivery
 
 if TYPE_CHECKING:
+    from chaos.fake_layer import FakeLayer
     from layer_sdk import Layer
     from layer_sdk._recording import Recorder, Tell
 
 PATIENCE = 20.0  # seconds for something to happen on a busy machine
+AWAY: dict[str, Any] = {"chances": {"*": {503: 1.0}}}
+BACK: dict[str, Any] = {"chances": {}}
 
 
 def fields(key: str, **more: Any) -> dict[str, Any]:
@@ -37,6 +41,22 @@ def later(mine: Layer, session_id: str, *keys: str, size: int = 200, **more: Any
 def tell(mine: Layer, session_id: str, words: Tell, size: int = 200) -> None:
     """Record what this puts into words."""
     recorder(mine).append_later(UUID(session_id), size, words)
+
+
+def fail() -> NoReturn:
+    """Be words that cannot be made."""
+    raise ZeroDivisionError
+
+
+def account(stats: dict[str, Any]) -> dict[str, Any]:
+    """Give what the account says in the end, and what it lacks."""
+    names = ("accepted", "sent", "dead_lettered", "dropped", "queued_bytes")
+    return {**{name: stats[name] for name in names if stats[name]}, "lacks": balance(stats)}
+
+
+def operations(fake_layer: FakeLayer) -> list[str]:
+    """Give what Layer was asked for, in order."""
+    return [asked.operation for asked in fake_layer.requests()]
 
 
 def recorder(mine: Layer) -> Recorder:
