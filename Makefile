@@ -5,8 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SDK := layer_sdk generated/layer_api
 
-.PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak test-openai matrix chaos bench \
-  bench-openai clean
+.PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak test-openai \
+  test-frameworks matrix chaos bench bench-openai clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -48,6 +48,10 @@ test-keycloak: .venv/dev ## run the tests against a real Keycloak, started and s
 
 test-openai: .venv/dev ## run the tests against the real openai package, in the versions that matter, fetched once
 	$(BIN)/python scripts/openai_versions.py --test
+
+test-frameworks: .venv/dev ## run the tests of OpenAI under LangChain, LlamaIndex and others, each in .envs/frameworks
+	$(BIN)/python scripts/frameworks.py
+	$(BIN)/python -m pytest tests/frameworks -m frameworks
 
 matrix: .venv/dev ## the fault matrix of background delivery with its full numbers and figures (about five minutes)
 	$(BIN)/python -m pytest -q -m row

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Optional, TypeVar
 
 from . import _context
-from ._drafts import LENIENT, error_of, parse_kind
+from ._drafts import LENIENT, NOT_BUILT, Built, error_of, parse_kind
 from ._ids import VERSION, SessionId, new_session_id, session_id_for
 from ._json import to_json_or_repr
 from ._log import guard, swallow, warn
@@ -20,7 +20,7 @@ from ._results import result_of, shaped
 from ._scrubbing import DiscardedError
 from ._suppression import suppressed
 from ._wrapping import Run, wrap
-from .delivery import NOT_BUILT, Built
+from .schemas import SessionRequest
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -61,18 +61,28 @@ class Recorder:
         self._sink = sink
         self._scrub = scrub
         self._application_id = application_id
-        self._attributes = dict(attributes)
+        self._attributes = _object(attributes)
 
     def open_session(self, session_id: UUID, attributes: Mapping[str, Any] | None = None) -> None:
         """Record that a session began."""
-        with guard("recording a session"):
-            request = LENIENT.session(
-                self._application_id,
-                session_id=session_id,
-                attributes={**self._attributes, **_object(attributes)},
-                start_time=now(),
-            )
+        try:
+            if attributes is None:  # what there is was read already
+                request = SessionRequest(
+                    application_id=self._application_id,
+                    session_id=session_id,
+                    attributes=dict(self._attributes),
+                    start_time=now(),
+                )
+            else:
+                request = LENIENT.session(
+                    self._application_id,
+                    session_id=session_id,
+                    attributes={**self._attributes, **_object(attributes)},
+                    start_time=now(),
+                )
             self._sink.open_session(request)
+        except Exception as error:  # noqa: BLE001  (the whole point)
+            swallow("recording a session", error)
 
     def append(self, session_id: UUID, **fields: Any) -> None:
         """Record an action; the fields are those of `Drafts.action`."""

@@ -13,8 +13,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from layer_sdk import Layer, SessionActionRequest
+from layer_sdk._drafts import Built
 from layer_sdk._ids import new_session_id
-from layer_sdk.delivery import Built
 from layer_sdk.delivery._account import Account
 from layer_sdk.delivery._builder import TURN, Batch, Builder, Made
 from layer_sdk.delivery._flights import Job

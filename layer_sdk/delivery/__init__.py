@@ -11,7 +11,6 @@ from ._inline import InlineDelivery
 from ._journal import Journal
 from ._lifecycle import before_end, install_sigterm_handler
 from ._limits import Limits
-from ._record import NOT_BUILT, Built
 from ._segment import entries as list_segments
 from ._segment import purge as purge_segments
 from ._sink import Sink
@@ -19,9 +18,7 @@ from ._spool import Spool
 from ._stats import Stats
 
 __all__ = [
-    "NOT_BUILT",
     "BackgroundDelivery",
-    "Built",
     "InlineDelivery",
     "Journal",
     "Limits",

@@ -6,7 +6,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from ._record import NOT_BUILT, Record, built_of
+from layer_sdk._drafts import NOT_BUILT
+
+from ._record import Record, built_of
 
 if TYPE_CHECKING:
     from ._record import Build

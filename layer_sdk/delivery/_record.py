@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Callable, Iterable, NamedTuple
 
+from layer_sdk._drafts import NOT_BUILT, Built
 from layer_sdk._log import swallow
 from layer_sdk._plain import weigh
 from layer_sdk.schemas import SessionActionRequest
@@ -15,22 +16,7 @@ if TYPE_CHECKING:
 OVERHEAD = 450  # bytes of memory that a record takes beside its contents: the objects around it
 LANE = 950  # and what the lane takes that a new session begins
 
-
-class Built(NamedTuple):
-    """What became of something that was noted when it happened, and put into words later.
-
-    Attributes:
-        requests: The actions to send, in order.
-        discarded: For each action that is not to be sent, the reason.
-    """
-
-    requests: list[SessionActionRequest]
-    discarded: list[str]
-
-
 Build = Callable[[], Built]
-
-NOT_BUILT = "not_built"  # the reason why an action was lost whose words could not be made
 
 
 class Waiter:

@@ -21,8 +21,7 @@ from chaos.later import (
     wait_until,
 )
 from chaos.recorded import MakeBackground, balance, numbers
-from layer_sdk._drafts import LENIENT
-from layer_sdk.delivery import Built
+from layer_sdk._drafts import LENIENT, Built
 
 if TYPE_CHECKING:
     from pathlib import Path
