@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
 from uuid import UUID, uuid4
 
@@ -91,6 +92,8 @@ class Flights:
         self.builder = Builder(lambda: self.workers.is_mine)
         self.lanes = Lanes(self.account, limits.linger, self.workers.call_for, self._note_loss)
         self._arrivals = Arrivals(self.account, self.gate, session_of, chance, self._note_loss)
+        self._nonce = uuid4().hex  # with a number behind it, a key that nobody else makes: cheaper than one anew
+        self._numbers = count(1)
         self.callers = 0
         self.is_closed = False
         self.is_over = False
@@ -119,7 +122,7 @@ class Flights:
             lane.is_flying = True
             return Job(lane, None, is_probe=False, unready=unready)
         is_new = lane.flight is None
-        flight = lane.take_off(str(uuid4()))
+        flight = lane.take_off(f"{self._nonce}-{next(self._numbers)}")
         lane.is_flying = True
         if is_new:
             self.account.fly(flight.records)
