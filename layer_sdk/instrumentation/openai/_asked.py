@@ -46,7 +46,9 @@ class Asked(NamedTuple):
     def parameters(self) -> Fields:
         """What is known of the question."""
         known = {
-            f"model.{name}": value for name, value in self.body.items() if name not in CONTENT and value is not None
+            f"model.{name}": value
+            for name, value in self.body.items()
+            if value is not None and not _is_content(name, value)
         }
         asked = known.pop("model.model", None)
         return {**({} if asked is None else {"model.id": asked}), **known, **self.attributes}
@@ -66,6 +68,11 @@ class Asked(NamedTuple):
             **heard.attributes,
         }
         return {name: value for name, value in facts.items() if value is not None}
+
+
+def _is_content(name: str, value: Any) -> bool:
+    """Tell whether the user says it; a prompt that is an object names one that OpenAI has stored."""
+    return name in CONTENT and not (name == "prompt" and isinstance(value, dict))
 
 
 def _seconds(moment: Any) -> Any:

@@ -203,7 +203,9 @@ def _merge_event(answer: Fields, done: dict[Any, Fields], event: Fields) -> None
     elif kind == "response.output_item.done" and isinstance(item, dict):
         done[event.get("output_index")] = item
     elif kind == "error":
-        answer["error"] = {name: event.get(name) for name in ("message", "code", "param")}
+        inside = event.get("error")
+        told = {name: event.get(name) for name in ("message", "code", "param")}
+        answer["error"] = inside if isinstance(inside, dict) else told
 
 
 def _item(pieces: dict[str, str]) -> Fields:
