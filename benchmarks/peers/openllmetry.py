@@ -1,0 +1,18 @@
+"""OpenLLMetry over the SDK of OpenTelemetry."""
+
+from __future__ import annotations
+
+from peers import Peer
+from peers.tracing import EXPORT, tracing
+
+PACKAGES = ("opentelemetry-instrumentation-openai",)
+MODULES = ("opentelemetry.instrumentation.openai", *EXPORT)
+
+
+def start(sink: str) -> Peer:
+    """Instrument with a provider that exports."""
+    from opentelemetry.instrumentation.openai import OpenAIInstrumentor
+
+    provider, peer = tracing(sink)
+    OpenAIInstrumentor().instrument(tracer_provider=provider)
+    return peer
