@@ -8,13 +8,16 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from effort import Effort
 from environments import FOLDER, interpreter, variables
 from figures import Row, grid
 from records import CALLS
 from servers import counted
-from workers import Servers
+
+if TYPE_CHECKING:
+    from effort import Effort
+    from workers import Servers
 
 TITLE = "Ending"
 WORKER = Path(__file__).with_name("ending_worker.py")
@@ -59,7 +62,7 @@ def ended(peer: str, ending: str, servers: Servers, spool: str) -> tuple[float, 
         process = subprocess.Popen(
             command,
             cwd=tempfile.gettempdir(),
-            env={**variables(peer), "BENCH_SPOOL": spool},
+            env={**variables(peer, peer), "BENCH_SPOOL": spool},
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -86,8 +89,9 @@ def written(rows: list[Row]) -> str:
 
     outside = sorted({f"{row['client']}: {each}" for row in rows for each in row["outside"]})
     return f"""\
-Of {MADE} chats of 1 KB just before the end, those that never arrived. `layer_safe` is Layer with `spool_dir`, so that the
-next process sends what is left, and with `install_sigterm_handler()`.
+Of {MADE} chats of 1 KB just before the end, those that never arrived. `layer_safe` is Layer with `spool_dir`, so that
+the next process sends what is left, and with `install_sigterm_handler()`; what was under way when a process died goes
+out again, with the same `Idempotency-Key`.
 
 {grid(rows, "client", "ending", arrived)}
 
@@ -95,5 +99,5 @@ Seconds from the last call to the end of the process:
 
 {grid(rows, "client", "ending", lambda row: f"{row['seconds']:.2f}")}
 
-Addresses outside this machine that these processes wanted to reach (and were kept from): {"; ".join(outside) or "none"}.
+Addresses outside this machine that these processes wanted to reach, and were kept from: {"; ".join(outside) or "none"}.
 """

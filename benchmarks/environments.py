@@ -32,9 +32,11 @@ def interpreter(peer: str) -> str:
     return str(python)
 
 
-def variables(peer: str) -> dict[str, str]:
+def variables(environment: str, peer: str) -> dict[str, str]:
     """Give the environment variables of a process that is measured; Layer alone is found in the working tree."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ} | {"PYTHONHASHSEED": "0"}
-    if SHARED.get(peer, peer) != "layer":
-        return kept
-    return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])}
+    given = {name: os.environ[name] for name in KEPT if name in os.environ} | {"PYTHONHASHSEED": "0"}
+    if SHARED.get(environment, environment) == "layer":
+        given["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "generated")])
+    if peer == "none":
+        given["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # or Logfire would be in its plain client, too
+    return given

@@ -32,7 +32,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     line = ["-" * width if at == 0 else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
     return "\n".join(
         "| "
-        + " | ".join(cell.rjust(width) if at else cell.ljust(width) for at, (cell, width) in enumerate(zip(row, widths)))
+        + " | ".join(
+            cell.rjust(width) if at else cell.ljust(width) for at, (cell, width) in enumerate(zip(row, widths))
+        )
         + " |"
         for row in [heads, line, *rows]
     )

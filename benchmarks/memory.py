@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
-from effort import Effort
 from figures import Row, between, spread, table
 from workers import Order, Pair, Servers, pairs_of
 
+if TYPE_CHECKING:
+    from effort import Effort
+
 TITLE = "Memory"
-CALLS = 2000
+CALLS = 1000
 PARTS = ("at rest", "peak", "after", "threads")
 
 
 def measure(effort: Effort, servers: Servers) -> list[Row]:
     """Take one peer after the other, so that they do not crowd the machine."""
     found: dict[str, dict[str, list[float]]] = {peer: defaultdict(list) for peer in effort.peers}
-    for _ in range(max(2, effort.starts)):
+    for _ in range(effort.starts):
         for peer in effort.peers:
             with pairs_of([peer], servers) as pairs:
                 for part, value in added(pairs[peer]).items():
@@ -45,8 +48,8 @@ def written(rows: list[Row]) -> str:
         [row["client"], *(between(row[part], 1) for part in PARTS[:3]), f"{row['threads'][1]:+.0f}"] for row in rows
     )
     return f"""\
-Resident mebibytes more than a plain client in the same environment, median and quartiles; the calls are chats of 1 KB in a
-row, and what they set off is flushed before the last look.
+Resident mebibytes more than a plain client in the same environment, median and quartiles; the calls are chats of 1 KB
+in a row, and what they set off is flushed before the last look.
 
 {table(heads, cells)}
 """

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 from calls import Calls
-
 from peers import Peer, prepared
 
 
@@ -38,7 +37,7 @@ class Blocks:
         self._pools: dict[int, ThreadPoolExecutor] = {}
 
     def block(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Make a block of calls, and let all that they set off come to its end; the processor's time is that of both."""
+        """Make a block of calls, and let what they set off come to its end; the processor's time is that of both."""
         began, cpu = time.perf_counter_ns(), time.process_time_ns()
         times, failed = self._made(order)
         made = time.perf_counter_ns()
@@ -61,12 +60,12 @@ class Blocks:
             return self._loop.run_until_complete(self._in_tasks(order)), 0
         if order["threads"]:
             return self._in_threads(order), 0
-        with self._session(order["session"] == "one") as options:
+        with self._session(is_wanted=order["session"] == "one") as options:
             return self._in_a_row(order, options)
 
     @contextmanager
-    def _session(self, wanted: bool) -> Iterator[dict[str, Any]]:  # noqa: FBT001 (the one question there is)
-        if not wanted:
+    def _session(self, *, is_wanted: bool = True) -> Iterator[dict[str, Any]]:
+        if not is_wanted:
             yield {}
             return
         with self._peer.session() as given:
@@ -81,7 +80,7 @@ class Blocks:
             began = time.perf_counter_ns()
             try:
                 if each:
-                    with self._session(True) as mine:
+                    with self._session() as mine:
                         call(number, mine)
                 else:
                     call(number, options)

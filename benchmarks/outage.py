@@ -1,27 +1,29 @@
-"""What calls cost while the sink is away: where it refuses connections, and where it takes requests and never answers."""
+"""What calls cost while the sink is away: where it refuses connections, and where it never answers."""
 
 from __future__ import annotations
 
-from effort import Effort
+from typing import TYPE_CHECKING
+
 from figures import Row, between, grid, p99, spread
 from servers import nobody, running
 from workers import Block, Order, Servers, ended_together, pairs_of
+
+if TYPE_CHECKING:
+    from effort import Effort
 
 TITLE = "Outage of the sink"
 ORDER = Order("chat_1", 60, is_flushed=False, seconds=2)
 TURNS = 8
 # A block that takes as long as this is waiting for the sink; one is enough to know.
 LONG = 5e9
-TIMEOUT = 60
+TIMEOUT = 30
 
 
 def measure(effort: Effort, servers: Servers) -> list[Row]:
     """Measure both ways of being away."""
     with nobody() as refusing, running("hole") as hole:
         places = {"refuses": refusing, "hangs": hole}
-        return [
-            row for way, url in places.items() for row in during(way, effort, Servers(servers.openai, url))
-        ]
+        return [row for way, url in places.items() for row in during(way, effort, Servers(servers.openai, url))]
 
 
 def during(way: str, effort: Effort, servers: Servers) -> list[Row]:

@@ -11,8 +11,8 @@ import base64
 import json
 import random
 import re
-import struct
 import socket
+import struct
 import subprocess
 import sys
 import urllib.request
@@ -239,4 +239,5 @@ def counted(sink_url: str) -> dict[str, Counter[str]]:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve({"openai": OpenAI, "sink": Sink, "hole": lambda: hole}[sys.argv[1]]()))
+    answers: dict[str, Callable[[Request], bytes]] = {"openai": OpenAI(), "sink": Sink(), "hole": hole}
+    asyncio.run(serve(answers[sys.argv[1]]))

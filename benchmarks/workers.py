@@ -78,7 +78,7 @@ class Worker:
             self._process = subprocess.Popen(
                 command,
                 cwd=tempfile.gettempdir(),
-                env=variables(environment),
+                env=variables(environment, peer),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -1,8 +1,8 @@
 """Those that are measured, a module each: what to start in the client's process, and what makes it send all it has.
 
 A module gives `PACKAGES`, whose versions the report names; `MODULES`, what an application imports to use it;
-`ENVIRONMENT`, the variables that are to be set before that, if any; and `start(sink)`, which begins to instrument, sends to
-that address, and gives a `Peer`. What it needs is pinned in `requirements/bench`, in a file of its name.
+`ENVIRONMENT`, the variables that are to be set before that, if any; and `start(sink)`, which begins to instrument,
+sends to that address, and gives a `Peer`. What it needs is pinned in `requirements/bench`, in a file of its name.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Peer(NamedTuple):
 
     Attributes:
         flush: Sends all it has, and returns when that has arrived.
-        session: Makes what it has for a unit of work: calls inside belong to it. What it gives, where that is a dict, is
-            given to each call as options.
+        session: Makes what it has for a unit of work: calls inside belong to it. Where it gives a dict, that holds
+            options for each call.
         wrapped: Makes the client that it watches of a plain one.
     """
 

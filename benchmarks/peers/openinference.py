@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from peers import Peer
+from typing import TYPE_CHECKING
+
 from peers.tracing import EXPORT, tracing
+
+if TYPE_CHECKING:
+    from peers import Peer
 
 PACKAGES = ("openinference-instrumentation-openai", "opentelemetry-sdk")
 MODULES = ("openinference.instrumentation.openai", *EXPORT)
