@@ -6,8 +6,7 @@ BIN := .venv/bin
 SDK := layer_sdk generated/layer_api
 
 .PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak test-openai \
-  test-frameworks matrix chaos bench bench-quick bench-guard \
-  bench-budgets clean
+  test-frameworks test-long matrix chaos bench bench-quick bench-guard bench-budgets clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -53,6 +52,9 @@ test-openai: .venv/dev ## run the tests against the real openai package, in the 
 test-frameworks: .venv/dev ## run the tests of OpenAI under LangChain, LlamaIndex and others, each in .envs/frameworks
 	$(BIN)/python scripts/frameworks.py
 	$(BIN)/python -m pytest tests/frameworks -m frameworks
+
+test-long: .venv/dev ## what the suite leaves out because it takes minutes: rows of the fault matrix
+	$(BIN)/python -m pytest -q -m long
 
 matrix: .venv/dev ## the fault matrix of background delivery with its full numbers and figures (about five minutes)
 	$(BIN)/python -m pytest -q -m row

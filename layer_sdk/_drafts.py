@@ -29,6 +29,9 @@ NAMES = {str: "text", int: "an integer", dict: "an object"}
 T = TypeVar("T")
 
 
+NOT_BUILT = "not_built"  # the reason why an action was lost whose words could not be made
+
+
 class Built(NamedTuple):
     """What became of something that was noted when it happened, and put into words later.
 

@@ -28,12 +28,7 @@ def watch(engine: BackgroundDelivery) -> None:
     """Look after an engine from now on."""
     _engines.add(engine)
     _fork.watch(engine)
-    if "atexit" not in _hooked:
-        _hooked.add("atexit")
-        # urllib3 empties its pools by weakref.finalize, which hooks in at its first use: have that now, so that it
-        # comes after us. A session with pools that block would wait for ever for a connection.
-        weakref.finalize(engine, int)
-        atexit.register(_end)
+    _hook_end()
     hook_children()
 
 
@@ -41,6 +36,16 @@ def before_end(act: Callable[[], None]) -> None:
     """Have something done when the process ends, before what is recorded is delivered for the last time."""
     if act not in _before:
         _before.append(act)
+    _hook_end()  # delivery inline has no engine to be looked after
+
+
+def _hook_end() -> None:
+    if "atexit" not in _hooked:
+        _hooked.add("atexit")
+        # urllib3 empties its pools by weakref.finalize, which hooks in at its first use: have that now, so that it
+        # comes after us. A session with pools that block would wait for ever for a connection.
+        weakref.finalize(_end, int)
+        atexit.register(_end)
 
 
 def hook_children() -> None:

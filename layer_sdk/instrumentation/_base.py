@@ -53,15 +53,16 @@ class Listener:
         recorder = self._recorder()
         if recorder is None:
             return None
-        if given is None:
+        named = "" if given is None else given.decode("latin-1") if isinstance(given, bytes) else str(given)
+        key = named.strip()
+        if not key:
             return Target(self.owner, recorder, session_of_call(_context.current(self.owner), recorder, None))
-        key = given.decode("latin-1") if isinstance(given, bytes) else str(given)
         session_id = self._keys.get(key) or self._read(key, recorder)
         return Target(self.owner, recorder, session_id)
 
     def _read(self, key: str, recorder: Recorder) -> UUID:
         with self._lock:  # so that a natural key begins its session once
-            session_id = self._keys.get(key) or session_of_call(None, recorder, key.strip())
+            session_id = self._keys.get(key) or session_of_call(None, recorder, key)
             self._keys[key] = session_id
             if len(self._keys) > MAX_KEYS:
                 del self._keys[next(iter(self._keys))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Iterator
 
 from ._base import ABANDONED, CANCELLED, CLOSED, COMPLETE, FAILED, SHUTDOWN, hush
@@ -65,24 +66,27 @@ def keep_open(listening: Tap) -> None:
 
 
 def hook_close(response: Any, listening: Tap, name: str) -> None:
-    """Have a response tell when it is closed. Helpers close it without asking the stream."""
-    listener = weakref.ref(listening)
-    kind = type(response)
+    """Have a response tell when it is closed. Helpers close it without asking the stream.
 
-    def told() -> None:
+    The garbage collector clears references such as `holder` before it closes the generators that it found, and these
+    close their response: there, the bytes are closed that the response would close.
+    """
+    listener, holder = weakref.ref(listening), weakref.ref(response)
+    kind, octets = type(response), getattr(response, "stream", None)
+
+    def told() -> Any:
         found = listener()
         if found is not None:
             found.closed()
+        held = holder()
+        return getattr(octets, name) if held is None else partial(getattr(kind, name), held)
 
     def close() -> Any:
-        told()
-        return getattr(kind, name)(holder())
+        return told()()
 
     async def aclose() -> Any:
-        told()
-        return await getattr(kind, name)(holder())
+        return await told()()
 
-    holder = weakref.ref(response)
     setattr(response, name, aclose if name == "aclose" else close)
     listening.unhook = lambda: vars(holder()).pop(name, None) if holder() is not None else None
 

@@ -16,7 +16,7 @@ from agents import (
     input_guardrail,
     set_tracing_disabled,
 )
-from ledger import Ledger, Talk, failure, opened
+from ledger import Ledger, Talk, at_once, failure, opened
 from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel
 
@@ -97,16 +97,6 @@ async def agents_async(models: Models, talk: Talk) -> None:
             await run(agent, talk.prompt(step, times=2))
 
 
-async def in_session(ledger: Ledger, models: Models, key: str) -> None:
-    with ledger.session(key) as talk:
-        await plain_async(models, talk)
-        await agents_async(models, talk)
-
-
-async def at_once(ledger: Ledger, models: Models) -> None:
-    await asyncio.gather(*(in_session(ledger, models, key) for key in ("async-1", "async-2")))
-
-
 def main() -> None:
     set_tracing_disabled(disabled=True)
     with opened() as ledger:
@@ -117,7 +107,7 @@ def main() -> None:
         with_header = models.agent("echo", model_settings=ModelSettings(extra_headers=named.headers))
         Runner.run_sync(with_header, named.prompt("plain"))
         Runner.run_sync(models.agent("echo"), ledger.outside.prompt("plain"))
-        asyncio.run(at_once(ledger, Models(ledger)))
+        asyncio.run(at_once(ledger, Models(ledger), plain_async, agents_async))
         asyncio.run(stream(Models(ledger).agent("echo"), ledger.outside.prompt("stream")))
 
 

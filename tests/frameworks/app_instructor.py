@@ -6,7 +6,7 @@ import asyncio
 from typing import Any, Iterator
 
 import instructor
-from ledger import Ledger, Talk, failure, opened
+from ledger import Ledger, Talk, at_once, failure, opened
 from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel, field_validator
 
@@ -59,14 +59,9 @@ async def plain_async(client: instructor.AsyncInstructor, talk: Talk) -> None:
     assert await client.create(response_model=doubted(), max_retries=2, **asked)
 
 
-async def in_session(ledger: Ledger, client: instructor.AsyncInstructor, key: str) -> None:
-    with ledger.session(key) as talk:
-        await plain_async(client, talk)
-
-
-async def at_once(ledger: Ledger, options: dict[str, Any]) -> None:
-    client = instructor.from_openai(AsyncOpenAI(**options), mode=instructor.Mode.JSON)
-    await asyncio.gather(*(in_session(ledger, client, key) for key in ("async-1", "async-2")))
+async def two_sessions(ledger: Ledger, options: dict[str, Any]) -> None:
+    client = instructor.from_openai(AsyncOpenAI(**options), mode=instructor.Mode.JSON)  # of this event loop
+    await at_once(ledger, client, plain_async)
 
 
 def main() -> None:
@@ -79,7 +74,7 @@ def main() -> None:
         for mode, client in clients.items():
             with ledger.session(mode) as talk:
                 plain(client, talk, mode)
-        asyncio.run(at_once(ledger, options))
+        asyncio.run(two_sessions(ledger, options))
         client, named = clients["JSON"], ledger.named("header")
         client.create(response_model=Person, extra_headers=named.headers, **said(named.prompt("plain")))
         client.create(response_model=Person, **said(ledger.outside.prompt("plain")))

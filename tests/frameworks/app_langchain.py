@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import Any, TypedDict
 
-from ledger import Ledger, Talk, failure, opened
+from ledger import Ledger, Talk, at_once, failure, opened
 from pydantic import BaseModel
 
 os.environ["LANGSMITH_TRACING"] = "false"
@@ -119,23 +119,13 @@ async def agents_async(models: Models, talk: Talk) -> None:
     await models.graph(talk, "graph").ainvoke({})
 
 
-async def in_session(ledger: Ledger, models: Models, key: str) -> None:
-    with ledger.session(key) as talk:
-        await plain_async(models, talk)
-        await agents_async(models, talk)
-
-
-async def at_once(ledger: Ledger, models: Models) -> None:
-    await asyncio.gather(*(in_session(ledger, models, key) for key in ("async-1", "async-2")))
-
-
 def main() -> None:
     with opened() as ledger:
         models = Models(ledger)
         for key, program in {"plain": plain, "agents": agents, "threads": threads}.items():
             with ledger.session(key) as talk:
                 program(models, talk)
-        asyncio.run(at_once(ledger, models))
+        asyncio.run(at_once(ledger, models, plain_async, agents_async))
         with ledger.session("embeddings") as talk:
             models.embeddings.embed_query(talk.prompt("query", kind="embeddings"))
             # LangGraph's store asks for embeddings in a pool of threads that do not know the context.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ledger import Ledger, Talk, failure, opened
+from ledger import Ledger, Talk, at_once, failure, opened
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms import ChatMessage
@@ -97,16 +97,6 @@ async def agents_async(models: Models, talk: Talk) -> None:
         await agent.run(talk.prompt(step, times=2))
 
 
-async def in_session(ledger: Ledger, models: Models, key: str) -> None:
-    with ledger.session(key) as talk:
-        await plain_async(models, talk)
-        await agents_async(models, talk)
-
-
-async def at_once(ledger: Ledger, models: Models) -> None:
-    await asyncio.gather(*(in_session(ledger, models, key) for key in ("async-1", "async-2")))
-
-
 def main() -> None:
     with opened() as ledger:
         models = Models(ledger)
@@ -118,7 +108,7 @@ def main() -> None:
             models.chat("tools").predict_and_call(
                 models.tools(talk, "call"), talk.prompt("call"), allow_parallel_tool_calls=True
             )
-        asyncio.run(at_once(ledger, models))
+        asyncio.run(at_once(ledger, models, plain_async, agents_async))
         named = ledger.named("header")
         models.chat("echo", default_headers=named.headers).complete(named.prompt("plain"))
         models.echo.complete(ledger.outside.prompt("plain"))

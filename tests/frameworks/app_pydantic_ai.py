@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ledger import Ledger, Talk, failure, opened
+from ledger import Ledger, Talk, at_once, failure, opened
 from openai import OpenAI
 from pydantic import BaseModel
 from pydantic_ai import Agent, Embedder, ModelRequest, ModelSettings, NativeOutput
@@ -92,22 +92,12 @@ async def agents_async(models: Models, talk: Talk) -> None:
         assert [node async for node in run]
 
 
-async def in_session(ledger: Ledger, models: Models, key: str) -> None:
-    with ledger.session(key) as talk:
-        await plain_async(models, talk)
-        await agents_async(models, talk)
-
-
-async def at_once(ledger: Ledger, models: Models) -> None:
-    await asyncio.gather(*(in_session(ledger, models, key) for key in ("async-1", "async-2")))
-
-
 def main() -> None:
     with opened() as ledger:
         models = Models(ledger)
         with ledger.session("plain") as talk:
             plain(models, talk)
-        asyncio.run(at_once(ledger, Models(ledger)))
+        asyncio.run(at_once(ledger, Models(ledger), plain_async, agents_async))
         named = ledger.named("header")
         models.echo.run_sync(named.prompt("plain"), model_settings=ModelSettings(extra_headers=named.headers))
         models.echo.run_sync(ledger.outside.prompt("plain"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
@@ -9,7 +10,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
-from typing import Any, Iterator
+from typing import Any, Awaitable, Callable, Iterator
 
 from layer_sdk import layer
 
@@ -105,6 +106,17 @@ class _Logged(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(record.getMessage())
+
+
+async def at_once(ledger: Ledger, models: Any, *programs: Callable[[Any, Talk], Awaitable[None]]) -> None:
+    """Run programs one after the other in a session, and at the same time in another one."""
+
+    async def in_session(key: str) -> None:
+        with ledger.session(key) as talk:
+            for program in programs:
+                await program(models, talk)
+
+    await asyncio.gather(*(in_session(key) for key in ("async-1", "async-2")))
 
 
 @contextmanager

@@ -85,6 +85,7 @@ class _Watch:
 
     def _asked(self, client: Any, options: Any, route: Route) -> Asked:
         body, extra = options.json_data, options.extra_json
+        body = options.params if body is None else body  # of an answer that is fetched
         merged = {**body, **extra} if extra and isinstance(body, AbstractMapping) else body
         copied = to_json_or_repr(merged)
         files = files_of(options.files) if options.files else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, NamedTuple
 
-from layer_sdk.instrumentation._base import FAILED, Fields, Heard
+from layer_sdk.instrumentation._base import COMPLETE, FAILED, Fields, Heard
 
 # What the user says, and what openai adds by itself; everything else in a request's body is a parameter.
 CONTENT = frozenset(
@@ -12,6 +12,7 @@ CONTENT = frozenset(
 )
 FACTS = ("service_tier", "system_fingerprint", "status")
 ID = "id"
+NO_CHOICES: Fields = {"message": "The answer holds no choices", "details": {"type": "no_choices"}}
 
 
 class Asked(NamedTuple):
@@ -45,7 +46,9 @@ class Asked(NamedTuple):
     def parameters(self) -> Fields:
         """What is known of the question."""
         known = {
-            f"model.{name}": value for name, value in self.body.items() if name not in CONTENT and value is not None
+            f"model.{name}": value
+            for name, value in self.body.items()
+            if value is not None and not _is_content(name, value)
         }
         asked = known.pop("model.model", None)
         return {**({} if asked is None else {"model.id": asked}), **known, **self.attributes}
@@ -67,6 +70,11 @@ class Asked(NamedTuple):
         return {name: value for name, value in facts.items() if value is not None}
 
 
+def _is_content(name: str, value: Any) -> bool:
+    """Tell whether the user says it; a prompt that is an object names one that OpenAI has stored."""
+    return name in CONTENT and not (name == "prompt" and isinstance(value, dict))
+
+
 def _seconds(moment: Any) -> Any:
     return int(moment) if isinstance(moment, float) else moment
 
@@ -77,7 +85,7 @@ USAGE = (
     ("total_tokens", ("total_tokens",)),
 )
 DETAILS = (
-    ("cached_tokens", ("prompt_tokens_details", "input_tokens_details")),
+    ("cached_tokens", ("prompt_tokens_details", "input_tokens_details", "input_token_details")),  # the last is audio's
     ("reasoning_tokens", ("completion_tokens_details", "output_tokens_details")),
 )
 
@@ -110,10 +118,10 @@ def items(value: Any) -> list[Any]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def finish_reasons(choices: list[Fields]) -> Fields:
-    """Give the attribute that tells why the model stopped, where it has."""
-    reasons = [choice["finish_reason"] for choice in choices if choice.get("finish_reason") is not None]
-    return {"model.finish_reasons": reasons} if reasons else {}
+def event_of(item: Any) -> Any:
+    """Give an event of a stream, a dict or an object: in some versions 1.x it is the data of what the stream gives."""
+    data = getattr(item, "data", None)
+    return data if isinstance(data, dict) and getattr(item, "type", None) is None else item
 
 
 def prompt(asked: Asked, messages: list[Fields]) -> Fields:
@@ -130,6 +138,15 @@ def output(asked: Asked, answer: Any, heard: Heard, messages: list[Fields], **mo
         "error": heard.error or refusal_of(answer),
         "scanners": usage_of(answer),
     }
+
+
+def output_of_choices(asked: Asked, answer: Any, heard: Heard, choices: list[Fields], messages: list[Fields]) -> Fields:
+    """Make the action of an answer that is a list of choices; to come to its end without one is an error."""
+    reasons = [choice["finish_reason"] for choice in choices if choice.get("finish_reason") is not None]
+    action = output(asked, answer, heard, messages, **({"model.finish_reasons": reasons} if reasons else {}))
+    if answer is not None and not choices and heard.end in (None, COMPLETE) and action["error"] is None:
+        action["error"] = NO_CHOICES
+    return action
 
 
 def refusal_of(answer: Any) -> Fields | None:

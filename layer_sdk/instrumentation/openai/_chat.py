@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Iterable
 
 from layer_sdk.instrumentation._snapshot import snapshot
 
-from ._asked import Asked, finish_reasons, items, output, prompt
+from ._asked import Asked, items, output_of_choices, prompt
 from ._parts import attachments, text_of
 from ._tools import tool, tool_calls
 
 if TYPE_CHECKING:
     from layer_sdk.instrumentation._base import Fields, Heard
 
-NO_CHOICES: Fields = {"message": "The answer holds no choices", "details": {"type": "no_choices"}}
+ROLE = "assistant"  # of who answers, where nobody else is named
 CALLS = ("tool_calls", "function_call")  # an action of their own
 # Texts of a message that come in pieces. The last two are not OpenAI's, but what gateways and other models add.
 PIECES = ("content", "refusal", "reasoning_content", "reasoning")
@@ -29,11 +29,7 @@ def ask(asked: Asked) -> Iterable[Fields]:
 def hear(asked: Asked, answer: Any, heard: Heard) -> Iterable[Fields]:
     """Put the answer into words."""
     choices = items(answer.get("choices")) if isinstance(answer, dict) else []
-    messages = [_message(choice) for choice in choices]
-    action = output(asked, answer, heard, messages, **finish_reasons(choices))
-    if answer is not None and not choices and heard.end is None and action["error"] is None:
-        action["error"] = NO_CHOICES
-    yield action
+    yield output_of_choices(asked, answer, heard, choices, [_message(choice) for choice in choices])
     yield from tool_calls(asked, answer, heard, [each for choice in choices for each in _tools(choice, len(choices))])
 
 
@@ -44,7 +40,7 @@ def _message(choice: Fields) -> Fields:
     audio = told.get("audio")
     if isinstance(audio, dict) and "data" in audio:
         told["audio"] = {**audio, "data": f"<{len(str(audio['data']))} characters of base64>"}
-    return {**told, "role": fields.get("role") or "assistant", "content": text_of(fields.get("content"))}
+    return {**told, "role": fields.get("role") or ROLE, "content": text_of(fields.get("content"))}
 
 
 def _tools(choice: Fields, choices: int) -> Iterable[Fields]:
@@ -64,27 +60,34 @@ def _tools(choice: Fields, choices: int) -> Iterable[Fields]:
 
 
 def feed(chunks: list[Any], chunk: Any) -> None:
-    """Keep what a chunk says. The common one, a piece of text and nothing else, is kept as its place and its text."""
-    if chunks:
+    """Keep what a chunk says. The common one, a piece of text and nothing else, is kept as its place and its text.
+
+    The first two are kept whole: the model and the id stand in all of them but the very first of Azure's.
+    """
+    if len(chunks) > 1:
         try:
             fields = chunk.__dict__
             (choice,) = fields["choices"]
             place = choice.__dict__
-            said = place["delta"]
-            delta = said.__dict__
+            delta = place["delta"]
             if (
-                delta["tool_calls"] is None
-                and delta["refusal"] is None
-                and delta["function_call"] is None
-                and place["finish_reason"] is None
-                and fields["usage"] is None
-                and not said.__pydantic_extra__
+                place["finish_reason"] is None
+                and fields.get("usage") is None
+                and not delta.__pydantic_extra__
+                and _is_text(delta.__dict__)
             ):
-                chunks.append((place["index"], delta["content"]))
+                chunks.append((place["index"], delta.__dict__.get("content")))
                 return
         except (AttributeError, KeyError, TypeError, ValueError):
             pass
     chunks.append(snapshot(chunk))
+
+
+def _is_text(delta: Fields) -> bool:
+    for name, value in delta.items():
+        if value is not None and name != "content" and (name != "role" or value != ROLE):
+            return False
+    return True
 
 
 def merge(chunks: list[Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterable
 
 from layer_sdk.instrumentation._snapshot import fields_of, snapshot
 
-from ._asked import Asked, items, output, prompt
+from ._asked import Asked, event_of, items, output, prompt
 from ._parts import attachment
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ FILE_TYPES = {"image": "image_url", "mask": "image_url", "file": "audio"}
 
 
 def ask(asked: Asked) -> Iterable[Fields]:
-    """Put the prompt into words, and beside it the files that go with it."""
+    """Put the prompt into words, or what is to be spoken and how, and beside it the files that go with it."""
     body = asked.body
-    said = body.get("input") if asked.path == "/audio/speech" else body.get("prompt")
-    yield prompt(asked, [] if said is None else [{"role": "user", "content": said}])
+    told = [("system", body.get("instructions")), ("user", body.get("prompt", body.get("input")))]
+    yield prompt(asked, [{"role": role, "content": text} for role, text in told if text is not None])
     if asked.files:
         yield attachment(asked, {"role": "user", "content": [_part(file) for file in asked.files]})
 
@@ -101,8 +101,10 @@ def _measured(image: Fields) -> Fields:
 
 def feed_images(events: list[Any], event: Any) -> None:
     """Keep of a stream of images those that are finished."""
-    if str(event.type).endswith(".completed"):
-        events.append(snapshot(_measured(fields_of(event) or {})))
+    found = event_of(event)
+    fields = found if isinstance(found, dict) else fields_of(found) or {}
+    if str(fields.get("type")).endswith(".completed"):
+        events.append(snapshot(_measured(fields)))
 
 
 def merge_images(events: list[Any]) -> Any:
@@ -119,7 +121,7 @@ def hear_text(asked: Asked, answer: Any, heard: Heard) -> Iterable[Fields]:
 
 def feed_text(events: list[Any], event: Any) -> None:
     """Keep what an event says."""
-    events.append(snapshot(event))
+    events.append(snapshot(event_of(event)))
 
 
 def merge_text(events: list[Any]) -> Any:

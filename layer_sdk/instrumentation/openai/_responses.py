@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Iterable
 
 from layer_sdk.instrumentation._snapshot import fields_of, snapshot
 
-from ._asked import Asked, items, output, prompt
+from ._asked import Asked, event_of, items, output, prompt
 from ._parts import attachments, text_of
 from ._tools import tool, tool_calls
 
@@ -166,8 +166,8 @@ def feed(events: list[Any], event: Any) -> None:
         events.append((kind, event.output_index, event.delta))
     elif kind in ENDS or kind in STARTS:
         events.append({"type": kind, "response": take(event.response)})
-    elif kind in ("response.output_item.done", "error"):
-        events.append(snapshot(event))
+    elif kind in ("response.output_item.done", "error", None):
+        events.append(snapshot(event_of(event)))
 
 
 def merge(events: list[Any]) -> Any:
@@ -203,7 +203,9 @@ def _merge_event(answer: Fields, done: dict[Any, Fields], event: Fields) -> None
     elif kind == "response.output_item.done" and isinstance(item, dict):
         done[event.get("output_index")] = item
     elif kind == "error":
-        answer["error"] = {name: event.get(name) for name in ("message", "code", "param")}
+        inside = event.get("error")
+        told = {name: event.get(name) for name in ("message", "code", "param")}
+        answer["error"] = inside if isinstance(inside, dict) else told
 
 
 def _item(pieces: dict[str, str]) -> Fields:

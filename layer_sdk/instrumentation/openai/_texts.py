@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Iterable
 
 from layer_sdk.instrumentation._snapshot import fields_of, snapshot
 
-from ._asked import Asked, finish_reasons, items, output, prompt, refusal_of, usage_of
+from ._asked import Asked, items, output_of_choices, prompt, refusal_of, usage_of
 
 if TYPE_CHECKING:
     from layer_sdk.instrumentation._base import Fields, Heard
@@ -31,7 +31,7 @@ def hear_completion(asked: Asked, answer: Any, heard: Heard) -> Iterable[Fields]
     """Put the texts into words."""
     choices = items(answer.get("choices")) if isinstance(answer, dict) else []
     messages = [{"role": "assistant", "content": choice.get("text")} for choice in choices]
-    yield output(asked, answer, heard, messages, **finish_reasons(choices))
+    yield output_of_choices(asked, answer, heard, choices, messages)
 
 
 def feed_completion(chunks: list[Any], chunk: Any) -> None:

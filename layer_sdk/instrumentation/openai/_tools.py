@@ -18,6 +18,8 @@ def tool(call_id: Any, name: Any, arguments: Any) -> Fields:
 
 def arguments_of(written: Any) -> Fields:
     """Read arguments; what is no object in JSON, as with tools of a form of their own, is the `input` alone."""
+    if written in (None, ""):
+        return {}
     try:
         read = json.loads(written) if isinstance(written, str) else written
     except ValueError:
