@@ -95,7 +95,8 @@ def rate(rows: list[Row]) -> str:
     rates = ", ".join(f"{each:,.0f}" for each in found["rates"])
     return (
         f"Actions a second from recording to arrival, of one process, in sessions of 100 that travel whole: {rates} "
-        f"({found['sent']:,} of {found['made']:,} records sent; the sink counts {arrived:,} of {found['actions']:,} actions)."
+        f"({found['sent']:,} of {found['made']:,} records sent; "
+        f"the sink counts {arrived:,} actions of {found['actions']:,})."
     )
 
 
