@@ -5,8 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SDK := layer_sdk generated/layer_api
 
-.PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak test-openai matrix chaos bench \
-  bench-openai clean
+.PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak test-openai \
+  test-frameworks test-long matrix chaos bench bench-quick bench-guard bench-budgets clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -49,6 +49,13 @@ test-keycloak: .venv/dev ## run the tests against a real Keycloak, started and s
 test-openai: .venv/dev ## run the tests against the real openai package, in the versions that matter, fetched once
 	$(BIN)/python scripts/openai_versions.py --test
 
+test-frameworks: .venv/dev ## run the tests of OpenAI under LangChain, LlamaIndex and others, each in .envs/frameworks
+	$(BIN)/python scripts/frameworks.py
+	$(BIN)/python -m pytest tests/frameworks -m frameworks
+
+test-long: .venv/dev ## what the suite leaves out because it takes minutes: rows of the fault matrix
+	$(BIN)/python -m pytest -q -m long
+
 matrix: .venv/dev ## the fault matrix of background delivery with its full numbers and figures (about five minutes)
 	$(BIN)/python -m pytest -q -m row
 
@@ -56,11 +63,17 @@ chaos: .venv/dev ## longer than the suite: a million records, then random faults
 	$(BIN)/python scripts/soak.py
 	$(BIN)/python scripts/random_faults.py --seconds 300
 
-bench: .venv/dev ## what recording costs the host, as ratios measured side by side
-	$(BIN)/python benchmarks/intake.py
+bench: .venv/dev ## what recording costs the host, beside other SDKs, into docs/benchmarks.md (about twenty minutes)
+	$(BIN)/python benchmarks/run.py
 
-bench-openai: .venv/dev ## what instrumentation adds to a call of the OpenAI client, beside that of others (about four minutes)
-	$(BIN)/python benchmarks/openai_calls.py
+bench-quick: .venv/dev ## a part of it, printed (a few minutes)
+	$(BIN)/python benchmarks/run.py --quick
+
+bench-guard: .venv/dev ## fail where recording takes 15 % more instructions than benchmarks/budgets.json says; needs valgrind
+	$(BIN)/python benchmarks/guard.py
+
+bench-budgets: .venv/dev ## make the budgets what recording takes now
+	$(BIN)/python benchmarks/guard.py --rewrite
 
 clean: ## remove what the targets above have made
 	rm -rf .venv .envs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

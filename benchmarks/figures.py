@@ -1,64 +1,47 @@
-"""From times to a table: what a client costs over the plain one beside it."""
+"""From measured values to rows, and from rows to tables in Markdown."""
 
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass, field
-from typing import Iterable, NamedTuple
+from typing import Any, Callable, Iterable, Sequence
+
+# A measured case: what it is, and its figures by name. It is kept as JSON, and all else is made of it.
+Row = dict[str, Any]
 
 
-class Block(NamedTuple):
-    """Calls made in a row: the nanoseconds of each, and of the processor for all and what they set off."""
-
-    times: list[int]
-    cpu: int
-
-    @property
-    def wall_each(self) -> float:
-        """Microseconds a call."""
-        return sum(self.times) / len(self.times) / 1000
-
-    @property
-    def cpu_each(self) -> float:
-        """Microseconds of the processor a call."""
-        return self.cpu / len(self.times) / 1000
+def spread(values: Sequence[float]) -> list[float]:
+    """Give the lower quartile, the median and the upper quartile."""
+    return [values[0]] * 3 if len(values) == 1 else statistics.quantiles(values, method="inclusive")
 
 
-@dataclass
-class Comparison:
-    """Blocks of a peer and of the plain client, taken in turns."""
-
-    plain: list[Block] = field(default_factory=list)
-    peer: list[Block] = field(default_factory=list)
-
-    def cells(self, parts: int = 1) -> list[str]:
-        """Write the figures, of one part of a call where it has several."""
-        plain = statistics.median(block.wall_each for block in self.plain)
-        pairs = list(zip(self.plain, self.peer))
-        low, middle, high = statistics.quantiles((peer.wall_each - plain.wall_each) for plain, peer in pairs)
-        ratio = statistics.median(peer.wall_each / plain.wall_each for plain, peer in pairs)
-        cpu = statistics.median(peer.cpu_each - plain.cpu_each for plain, peer in pairs)
-        cells = [f"{plain / parts:,.1f}", f"**{middle / parts:+,.1f}**", f"{low / parts:+,.1f} to {high / parts:+,.1f}"]
-        cells += [f"{ratio:.2f}", f"{cpu / parts:+,.1f}"]
-        slow = [f"{p99(blocks):,.0f}" for blocks in (self.plain, self.peer)]
-        return cells + (slow if parts == 1 else ["", ""])
+def p99(values: Sequence[float]) -> float:
+    """Give what 99 of 100 do not pass."""
+    return values[0] if len(values) == 1 else statistics.quantiles(values, n=100, method="inclusive")[98]
 
 
-def p99(blocks: list[Block]) -> float:
-    """Microseconds that 99 of 100 calls do not pass."""
-    return statistics.quantiles((time for block in blocks for time in block.times), n=100)[98] / 1000
+def between(figures: Sequence[float], digits: int = 0) -> str:
+    """Write a median with its quartiles."""
+    low, middle, high = figures
+    return f"{middle:+,.{digits}f} ({low:+,.{digits}f} to {high:+,.{digits}f})"
 
 
-def table(heads: list[str], rows: Iterable[list[str]]) -> str:
-    """Write a table in Markdown, aligned for those who read it as it is; all but the first two columns are numbers."""
-    rows = list(rows)
-    widths = [max(3, *(len(row[at]) for row in [heads, *rows])) for at in range(len(heads))]
-    line = ["-" * width if at < 2 else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table, aligned for those who read it as it is; all but the first column are numbers."""
+    rows = [list(row) for row in rows]
+    widths = [max(3, *(len(row[at]) for row in [list(heads), *rows])) for at in range(len(heads))]
+    line = ["-" * width if at == 0 else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
     return "\n".join(
-        "| " + " | ".join(_padded(cell, widths[at], at) for at, cell in enumerate(row)) + " |"
+        "| "
+        + " | ".join(
+            cell.rjust(width) if at else cell.ljust(width) for at, (cell, width) in enumerate(zip(row, widths))
+        )
+        + " |"
         for row in [heads, line, *rows]
     )
 
 
-def _padded(cell: str, width: int, at: int) -> str:
-    return cell.ljust(width) if at < 2 else cell.rjust(width)
+def grid(rows: Sequence[Row], down: str, across: str, cell: Callable[[Row], str]) -> str:
+    """Write a table of cases by two of their properties, each in the order in which it comes first."""
+    downs, acrosses = (list(dict.fromkeys(str(row[name]) for row in rows)) for name in (down, across))
+    found = {(str(row[down]), str(row[across])): cell(row) for row in rows}
+    return table([down, *acrosses], ([each, *(found.get((each, other), "") for other in acrosses)] for each in downs))

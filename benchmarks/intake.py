@@ -2,6 +2,7 @@
 
 Intake in memory and with the write-ahead spool, beside `json.dumps` of the same 2 KB action and beside
 `queue.Queue.put`; and the 99th percentile of an instrumented function with a healthy and with a black-holed server.
+A script: with `--json` it prints rows for the report.
 """
 
 from __future__ import annotations
@@ -40,20 +41,29 @@ def main() -> None:
         hole.bind(("127.0.0.1", 0))
         hole.listen(64)
         url = f"http://127.0.0.1:{hole.getsockname()[1]}"
-        memory, spooled = _layer(url), _layer(url, spool_dir=Path(folder) / "spool")
-        waiting: queue.Queue[object] = queue.Queue()
-        costs = side_by_side(
-            {
-                "json.dumps": lambda: json.dumps(WHOLE),
-                "queue.Queue.put": lambda: waiting.put(WHOLE),
-                "intake": recording(memory),
-                "intake with spool": recording(spooled),
-            }
-        )
-        for mine in (memory, spooled):
-            mine.shutdown(0.01)
-        report(costs)
-        black_hole(url)
+        costs, waits = intake(url, folder), black_hole(url)
+    if "--json" in sys.argv:
+        rows = [{"intake": name, "cost": cost, "dumps": costs["json.dumps"]} for name, cost in costs.items()]
+        print(json.dumps([*rows, waits]))
+    else:
+        report(costs, waits)
+
+
+def intake(url: str, folder: str) -> dict[str, float]:
+    """Measure recording, with and without a spool, beside what plain Python takes."""
+    memory, spooled = _layer(url), _layer(url, spool_dir=Path(folder) / "spool")
+    waiting: queue.Queue[object] = queue.Queue()
+    costs = side_by_side(
+        {
+            "json.dumps": lambda: json.dumps(WHOLE),
+            "queue.Queue.put": lambda: waiting.put(WHOLE),
+            "intake": recording(memory),
+            "intake with spool": recording(spooled),
+        }
+    )
+    for mine in (memory, spooled):
+        mine.shutdown(0.01)
+    return costs
 
 
 def _layer(url: str, **options: Any) -> Layer:
@@ -83,13 +93,16 @@ def side_by_side(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in blocks.items()}
 
 
-def report(costs: dict[str, float]) -> None:
-    """Print each cost and its ratio to `json.dumps`."""
+def report(costs: dict[str, float], waits: dict[str, float]) -> None:
+    """Print each cost and its ratio to `json.dumps`, and how a function fares without a server."""
     for name, cost in costs.items():
         print(f"{name:18} {cost:7.2f} us   {cost / costs['json.dumps']:5.2f} x json.dumps")
+    healthy, hole = waits["healthy"], waits["black hole"]
+    print(f"p99 of a call      {healthy:7.2f} us healthy, {hole:7.2f} us black hole   ratio {hole / healthy:.2f}")
+    print(f"shutdown(1.0) with a black-holed server took {waits['shutdown']:.2f} s")
 
 
-def black_hole(url: str) -> None:
+def black_hole(url: str) -> dict[str, float]:
     """Compare what a decorated function costs with a healthy and with a black-holed server."""
     with healthy_server() as healthy:
         layers = {"healthy": _layer(healthy), "black hole": _layer(url)}
@@ -106,9 +119,7 @@ def black_hole(url: str) -> None:
         layers["black hole"].shutdown(1.0)
         ended = time.perf_counter() - began
         layers["healthy"].shutdown()
-    print(f"p99 of a call      {p99['healthy']:7.2f} us healthy, {p99['black hole']:7.2f} us black hole", end="")
-    print(f"   ratio {p99['black hole'] / p99['healthy']:.2f}")
-    print(f"shutdown(1.0) with a black-holed server took {ended:.2f} s")
+    return {**p99, "shutdown": ended}
 
 
 def answer() -> dict[str, Any]:

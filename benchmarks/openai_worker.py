@@ -1,114 +1,142 @@
 """A process with an OpenAI client, plain or instrumented: makes calls in blocks when told to, and says what they took.
 
-Run by openai_calls.py in the environment of a peer. Orders come as lines of JSON on the standard input, answers go out
-the same way; the process ends with the input.
+Run by workers.py in the environment of a peer. Orders come as lines of JSON on the standard input, answers go out the
+same way; the process ends with the input.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import os
-import random
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Callable, Iterator
 
-from openai import AsyncOpenAI, OpenAI
-
-VARIANTS = 64
-Message = dict[str, str]
+from calls import Calls
+from peers import Peer, prepared
 
 
-class Calls:
-    """The calls that are measured; each takes its number in the block."""
+class Blocks:
+    """Makes blocks of calls.
 
-    def __init__(self, url: str) -> None:
-        options: dict[str, Any] = {"base_url": f"{url}/v1", "api_key": "bench", "max_retries": 0}
-        self._client, self._async_client = OpenAI(**options), AsyncOpenAI(**options)
+    Args:
+        calls: What can be called.
+        peer: What watches.
+    """
+
+    def __init__(self, calls: Calls, peer: Peer) -> None:
+        self._calls = calls
+        self._peer = peer
         self._loop = asyncio.new_event_loop()
-        # Texts differ from call to call, or compression would find a single one in a batch.
-        self._short = [conversation(seed, messages=1, length=1024) for seed in range(VARIANTS)]
-        self._long = [conversation(seed, messages=16, length=2048) for seed in range(VARIANTS)]
+        self._pools: dict[int, ThreadPoolExecutor] = {}
 
-        self._named: dict[str, Callable[[int], Any]] = {
-            "chat_short": lambda number: self._chat(self._short[number % VARIANTS]),
-            "chat_long": lambda number: self._chat(self._long[number % VARIANTS]),
-            "chat_async": self._chat_async,
-            "stream": self._stream,
-            "embeddings": self._embeddings,
+    def block(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Make a block of calls, and let what they set off come to its end; the processor's time is that of both."""
+        began, cpu = time.perf_counter_ns(), time.process_time_ns()
+        times, failed = self._made(order)
+        made = time.perf_counter_ns()
+        if order["is_flushed"]:
+            self._peer.flush()
+        ended = time.perf_counter_ns()
+        return {
+            "times": times,
+            "failed": failed,
+            "wall": made - began,
+            "flush": ended - made,
+            "cpu": time.process_time_ns() - cpu,
+            "memory": memory("VmRSS"),
+            "peak": memory("VmHWM"),
+            "threads": threading.active_count(),
         }
 
-    def _chat(self, messages: list[Message]) -> str:
-        answer = self._client.chat.completions.create(model="gpt-4o-mini", messages=messages)
-        return str(answer.choices[0].message.content)
+    def _made(self, order: dict[str, Any]) -> tuple[list[int], int]:
+        if order["tasks"]:
+            return self._loop.run_until_complete(self._in_tasks(order)), 0
+        if order["threads"]:
+            return self._in_threads(order), 0
+        with self._session(is_wanted=order["session"] == "one") as options:
+            return self._in_a_row(order, options)
 
-    async def _chat_async(self, number: int) -> object:
-        messages = self._short[number % VARIANTS]
-        answer = await self._async_client.chat.completions.create(model="gpt-4o-mini", messages=messages)
-        return answer.choices[0].message.content
+    @contextmanager
+    def _session(self, *, is_wanted: bool = True) -> Iterator[dict[str, Any]]:
+        if not is_wanted:
+            yield {}
+            return
+        with self._peer.session() as given:
+            yield given if isinstance(given, dict) else {}
 
-    def _stream(self, number: int) -> object:
-        messages = self._short[number % VARIANTS]
-        answer = self._client.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True)
-        return [chunk.choices[0].delta.content for chunk in answer]
-
-    def _embeddings(self, number: int) -> object:
-        text = self._short[number % VARIANTS][0]["content"]
-        return self._client.embeddings.create(model="text-embedding-3-small", input=text).data[0].embedding
-
-    def timed(self, name: str, calls: int) -> list[int]:
-        """Make the calls; the nanoseconds that each took."""
-        call = self._named[name]
-        if asyncio.iscoroutinefunction(call):
-            return self._loop.run_until_complete(timed_async(call, calls))
-        times = []
-        for number in range(calls):
+    def _in_a_row(self, order: dict[str, Any], options: dict[str, Any]) -> tuple[list[int], int]:
+        call, each = self._calls.named(order["call"]), order["session"] == "each"
+        times: list[int] = []
+        failed = 0
+        end = time.perf_counter() + order["seconds"]
+        for number in range(order["calls"]):
             began = time.perf_counter_ns()
-            call(number)
+            try:
+                if each:
+                    with self._session() as mine:
+                        call(number, mine)
+                else:
+                    call(number, options)
+            except Exception:  # noqa: BLE001 (with the sink away, what watches may raise into the call)
+                failed += 1
             times.append(time.perf_counter_ns() - began)
+            if time.perf_counter() > end:
+                break
+        return times, failed
+
+    async def _in_tasks(self, order: dict[str, Any]) -> list[int]:
+        call, numbers = self._calls.awaited(order["call"]), iter(range(order["calls"]))
+        times: list[int] = []
+
+        async def some() -> None:
+            for number in numbers:
+                began = time.perf_counter_ns()
+                await call(number, {})
+                times.append(time.perf_counter_ns() - began)
+
+        await asyncio.gather(*[some() for _ in range(order["tasks"])])
         return times
 
+    def _in_threads(self, order: dict[str, Any]) -> list[int]:
+        count: int = order["threads"]
+        pool = self._pools.setdefault(count, ThreadPoolExecutor(count))
+        call: Callable[..., object] = self._calls.named(order["call"])
 
-async def timed_async(call: Callable[[int], Awaitable[object]], calls: int) -> list[int]:
-    """Make the calls one after another; the nanoseconds that each took."""
-    times = []
-    for number in range(calls):
-        began = time.perf_counter_ns()
-        await call(number)
-        times.append(time.perf_counter_ns() - began)
-    return times
+        def some(first: int) -> list[int]:
+            times = []
+            for number in range(first, order["calls"], count):
+                began = time.perf_counter_ns()
+                call(number, {})
+                times.append(time.perf_counter_ns() - began)
+            return times
 
-
-def conversation(seed: int, *, messages: int, length: int) -> list[Message]:
-    """Make up messages of that length."""
-    chance = random.Random(seed)  # noqa: S311 (words, not secrets)
-    words = ["".join(chance.choices("etaoinshrdlu", k=chance.randint(2, 9))) for _ in range(1000)]
-    texts = [" ".join(chance.choices(words, k=length // 3))[:length] for _ in range(messages)]
-    return [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(texts)]
+        return [each for times in pool.map(some, range(count)) for each in times]
 
 
-def block(calls: Calls, flush: Callable[[], object], name: str, count: int) -> dict[str, Any]:
-    """Make a block of calls, and let all that they set off come to its end; the processor's time is that of both."""
-    began = time.process_time_ns()
-    times = calls.timed(name, count)
-    flush()
-    return {"times": times, "cpu": time.process_time_ns() - began}
+def memory(name: str) -> int:
+    """Read what the process has of memory, in bytes."""
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 def main() -> None:
     """Start what instruments, then follow orders."""
-    peer, openai_url, sink_url = sys.argv[1:]
+    name, openai_url, sink_url = sys.argv[1:]
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a peer prints is no answer
-    module = importlib.import_module(f"peers.{peer}")
-    flush = module.start(f"{sink_url}/{peer}")
-    calls = Calls(openai_url)
+    module = prepared(name)
+    peer = module.start(f"{sink_url}/{name}")
+    blocks = Blocks(Calls(openai_url, peer.wrapped), peer)
     print(json.dumps({name: version(name) for name in module.PACKAGES}), file=answers, flush=True)
     for line in sys.stdin:
-        print(json.dumps(block(calls, flush, *json.loads(line))), file=answers, flush=True)
+        print(json.dumps(blocks.block(json.loads(line))), file=answers, flush=True)
 
 
 if __name__ == "__main__":

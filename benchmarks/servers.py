@@ -1,32 +1,35 @@
-"""The two servers that the benchmarks talk to: a fake OpenAI, and a sink that takes the telemetry of every peer.
+"""The servers that the benchmarks talk to: a fake OpenAI, a sink that takes the telemetry of every peer, and a hole.
 
-Each runs in a process of its own (`python servers.py openai`, or `sink`), prints its address and ends when its standard
-input is closed. They read no more of a request than they must, so that they do not set the pace.
+Each runs in a process of its own (`python servers.py openai`, `sink` or `hole`), prints its address and ends when its
+standard input is closed. They read no more of a request than they must, so that they do not set the pace.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import gzip
 import json
 import random
 import re
+import socket
 import struct
 import subprocess
 import sys
+import urllib.request
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, NamedTuple
 
-from records import records_in
+from environments import interpreter
+from records import plain, records_in
 
 CHUNKS = 50
 DIMENSIONS = 1536
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-GZIP = re.compile(rb"content-encoding: *gzip", re.IGNORECASE)
+CHUNKED = re.compile(rb"transfer-encoding: *chunked", re.IGNORECASE)
 SESSION_ID = re.compile(rb'"session_id": ?"([^"]+)"')
 STREAM = re.compile(rb'"stream": ?true')
+SESSION = b"6a0f5f0e-8a0c-5d0a-9a52-3c1c1c1c1c1c"
 
 
 class Request(NamedTuple):
@@ -60,13 +63,28 @@ class Connection(asyncio.Protocol):
         if end < 4:
             return None
         head = bytes(self._received[:end])
-        length = LENGTH.search(head)
-        whole = end + (int(length[1]) if length else 0)
-        if len(self._received) < whole:
+        if CHUNKED.search(head):
+            body, whole = unchunked(self._received, end)
+        else:
+            length = LENGTH.search(head)
+            whole = end + (int(length[1]) if length else 0)
+            body = bytes(self._received[end:whole])
+        if not whole or len(self._received) < whole:
             return None
-        body = bytes(self._received[end:whole])
         del self._received[:whole]
         return Request(head.split(b" ", 2)[1].decode(), head, body)
+
+
+def unchunked(received: bytearray, at: int) -> tuple[bytes, int]:
+    """Read a body that comes in chunks; it, and where it ends, or 0 where the end is not there yet."""
+    parts = []
+    while (line := received.find(b"\r\n", at)) >= 0:
+        size = int(received[at:line], 16)
+        parts.append(bytes(received[line + 2 : line + 2 + size]))
+        at = line + 2 + size + 2
+        if size == 0:
+            return b"".join(parts), at
+    return b"", 0
 
 
 def answer_of(status: str, body: bytes = b"", kind: str = "application/json") -> bytes:
@@ -132,6 +150,22 @@ def embeddings() -> dict[str, Any]:
     return {"object": "list", "data": [item], "model": "text-embedding-3-small", "usage": usage}
 
 
+# What LangSmith's server says of itself when it is asked: that it takes runs in zstd, and in which batches.
+LANGSMITH = {
+    "version": "0.13.0",
+    "instance_flags": {"zstd_compression_enabled": True},
+    "batch_ingest_config": {
+        "use_multipart_endpoint": True,
+        "scale_up_qsize_trigger": 1000,
+        "scale_up_nthreads_limit": 16,
+        "scale_down_nempty_trigger": 4,
+        "size_limit": 100,
+        "size_limit_bytes": 20971520,
+    },
+}
+LOGFIRE = {"project_name": "bench", "project_url": "http://127.0.0.1/bench"}
+
+
 class Sink:
     """Takes what the peers send, each under a path of its own; counts when it is asked, not while one measures."""
 
@@ -143,33 +177,40 @@ class Sink:
         """Say to each peer what it hopes to hear."""
         if request.path == "/counts":
             return answer_of("200 OK", json.dumps(self._count()).encode())
-        peer, _, path = request.path.lstrip("/").partition("/")
+        # Logfire puts its paths after the host, whatever path it was given.
+        path = request.path.replace("/v1/", "/logfire/v1/", 1) if request.path.startswith("/v1/") else request.path
+        peer, _, path = path.lstrip("/").partition("/")
         self._taken[peer].append(request._replace(path=path))
         if path == "v1/sessions":
             found = SESSION_ID.search(request.body)
-            return answer_of("201 Created", b'{"session_id": "%s"}' % found[1] if found else b"{}")
+            # Whoever chooses no id is given one; any will do.
+            return answer_of("201 Created", b'{"session_id": "%s"}' % (found[1] if found else SESSION))
         if path.startswith("v1/sessions/"):
             return answer_of("202 Accepted")
-        if path.endswith("v1/traces"):
+        if path.endswith(("v1/traces", "v1/metrics", "v1/logs")):
             return answer_of("200 OK", kind="application/x-protobuf")
-        if path.endswith("api/public/ingestion"):
-            return answer_of("207 Multi-Status", b'{"successes": [], "errors": []}')
-        return answer_of("404 Not Found", b"{}")
+        if path.endswith("/info"):
+            return answer_of("200 OK", json.dumps(LOGFIRE if peer == "logfire" else LANGSMITH).encode())
+        return answer_of("200 OK", b"{}")
 
     def _count(self) -> dict[str, Counter[str]]:
         for peer, requests in self._taken.items():
-            for _, head, body in requests:
-                self._counts[peer].update(requests=1, bytes=len(head) + len(body))
             for path, head, body in requests:
-                self._counts[peer].update(records_in(path, gzip.decompress(body) if GZIP.search(head) else body))
+                self._counts[peer].update(requests=1, bytes=len(head) + len(body))
+                self._counts[peer].update(records_in(path, plain(head, body)))
             requests.clear()
         return self._counts
+
+
+def hole(_request: Request) -> bytes:
+    """Take a request, and never answer."""
+    return b""
 
 
 async def serve(answer: Callable[[Request], bytes]) -> None:
     """Listen on a free port, say which, and end with the standard input."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(answer), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Connection(answer), "127.0.0.1", 0, backlog=1024)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await loop.run_in_executor(None, sys.stdin.buffer.read)
 
@@ -177,11 +218,26 @@ async def serve(answer: Callable[[Request], bytes]) -> None:
 @contextmanager
 def running(name: str) -> Iterator[str]:
     """Run one of the servers in a process of its own; its address."""
-    command = [sys.executable, __file__, name]
+    command = [interpreter("servers"), __file__, name]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         yield server.stdout.readline().strip()
 
 
+@contextmanager
+def nobody() -> Iterator[str]:
+    """Give an address that refuses connections."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+        yield f"http://127.0.0.1:{closed.getsockname()[1]}"
+
+
+def counted(sink_url: str) -> dict[str, Counter[str]]:
+    """Have the sink count what it has got by now."""
+    with urllib.request.urlopen(f"{sink_url}/counts") as answer:  # noqa: S310 (a server of this script)
+        return {peer: Counter(counts) for peer, counts in json.load(answer).items()}
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(OpenAI() if sys.argv[1] == "openai" else Sink()))
+    answers: dict[str, Callable[[Request], bytes]] = {"openai": OpenAI(), "sink": Sink(), "hole": hole}
+    asyncio.run(serve(answers[sys.argv[1]]))

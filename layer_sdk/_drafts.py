@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable as AbstractIterable
-from typing import Any, Iterable, Mapping, TypeVar, Union
+from typing import Any, Iterable, Mapping, NamedTuple, TypeVar, Union
 
 from dateutil.parser import isoparse
 
@@ -27,6 +27,21 @@ ACTION_FIELDS = ("kind", "start_time", "end_time", "attributes", "data", "error"
 NAMES = {str: "text", int: "an integer", dict: "an object"}
 
 T = TypeVar("T")
+
+
+NOT_BUILT = "not_built"  # the reason why an action was lost whose words could not be made
+
+
+class Built(NamedTuple):
+    """What became of something that was noted when it happened, and put into words later.
+
+    Attributes:
+        requests: The actions to send, in order.
+        discarded: For each action that is not to be sent, the reason.
+    """
+
+    requests: list[SessionActionRequest]
+    discarded: list[str]
 
 
 class Drafts:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ._parts import Parts
     from ._recording import ActionScope, Recorder, SessionScope
     from ._scrubbing import BeforeSend
+    from ._settings import Settings
     from .auth import AuthProvider
     from .instrumentation import Watch
     from .schemas import (
@@ -144,9 +145,7 @@ class Layer:
         Example:
             >>> Layer().init(base_url="https://layer.example.com", application_id="my-application")
         """
-        from ._parts import assemble
         from ._settings import Settings
-        from .instrumentation import Watch
 
         with self._lock:
             if self._parts is not None:
@@ -177,8 +176,14 @@ class Layer:
                 "capture_content": capture_content,
                 "content_key": content_key,
             }
-            self._parts = assemble(Settings.resolve(arguments, os.environ), os.environ)
-            self._watch = Watch(self, self._recorder, self._parts.settings.disable_instrumentations)
+            self._begin(Settings.resolve(arguments, os.environ))
+
+    def _begin(self, settings: Settings) -> None:
+        from ._parts import assemble
+        from .instrumentation import Watch
+
+        self._parts = assemble(settings, os.environ)
+        self._watch = Watch(self, self._recorder, settings.disable_instrumentations)
 
     def shutdown(self, timeout: float | None = None) -> None:
         """Deliver what is left and let go of everything; `init` may be called again. Harmless when not initialized.

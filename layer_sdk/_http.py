@@ -10,17 +10,27 @@ import netrc  # noqa: F401  (requests imports it in its first request: a child f
 import time
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, AsyncGenerator, Callable, Generator, Iterator, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    AsyncGenerator,
+    Callable,
+    Generator,
+    Iterator,
+    TypeVar,
+)
 
 import httpx
 import requests
 from requests import exceptions as failed
+from requests.structures import CaseInsensitiveDict
 from urllib3 import exceptions as urllib3_failed
 
 from . import _fork, _pools
 from ._origins import Origin, is_exposed, named, origin_of
 from ._retry import once
 from ._secrets import Secret
+from ._shortcut import Answer, Asking, Seconds, Shortcut
 from ._suppression import suppressed
 from .auth import AuthProvider
 from .exceptions import LayerAuthError, LayerSDKException
@@ -112,6 +122,7 @@ class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def __init__(self, session: requests.Session, *, is_retried: bool = True) -> None:
         self._session = session
         self._is_retried = is_retried
+        self._shortcut = Shortcut(session, is_retried=is_retried)
         self._jars: list[CookieJar] = []
         _fork.watch(self)
 
@@ -127,37 +138,72 @@ class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and read its whole answer."""
-        _fork.check()
-        try:
-            with suppressed():
-                response = self._send(request, request.read())
-        except failed.HTTPError as error:
-            # A hook that calls raise_for_status() got an answer; what it means is for the caller to say.
-            if error.response is None:
-                raise _as_httpx(error, request) from error
-            response = error.response
-        except (failed.RequestException, urllib3_failed.HTTPError, OSError, UnicodeError) as error:
-            raise _as_httpx(error, request) from error
-        return _as_response(_before_method_change(response, request.method), request)
+        timeout = request.extensions.get("timeout", {})
+        seconds = (timeout.get("connect"), timeout.get("read"))
+        asking = Asking(request.method, str(request.url), _headers(request), request.read() or None, seconds)
+        asking.extensions = request.extensions
+        return _as_response(self.exchange(asking), request)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in a thread, so that the event loop goes on."""
         await request.aread()
         return await in_thread(self.handle_request, request)
 
-    def _send(self, request: httpx.Request, body: bytes) -> requests.Response:
-        timeout = request.extensions.get("timeout", {})
-        keeps_own = "authorization" in request.headers and self._session.auth is None
+    def exchange(self, asking: Asking) -> Answer:
+        """Send a request and read its whole answer.
+
+        Raises:
+            httpx.RequestError: If there is no answer.
+        """
+        _fork.check()
+        seconds = (_capped(asking.timeout[0]), _capped(asking.timeout[1]))
+        try:
+            with suppressed():
+                answer = self._shortcut.send(asking, seconds)
+                if answer is not None and not answer.is_redirect:
+                    return answer
+                response = self._send(asking, seconds) if answer is None else self._follow(answer, asking, seconds)
+        except failed.HTTPError as error:
+            # A hook that calls raise_for_status() got an answer; what it means is for the caller to say.
+            if error.response is None:
+                raise _as_httpx(error, asking) from error
+            response = error.response
+        except (failed.RequestException, urllib3_failed.HTTPError, OSError, UnicodeError) as error:
+            raise _as_httpx(error, asking) from error
+        response = _before_method_change(response, asking.method)
+        return Answer(response.status_code, response.headers, response.content, response.reason or "")
+
+    def _follow(self, answer: Answer, asking: Asking, timeout: Seconds) -> requests.Response:
+        """Let requests go where a redirect points, as it does after a first answer of its own."""
+        session = self._session if self._is_retried else once(self._session)
+        hooks = _confining(session) if asking.extensions.get(CONFINED) else None
+        request = requests.Request(asking.method, asking.url, asking.headers, data=asking.body, hooks=hooks, auth=_keep)
+        prepared = session.prepare_request(request)
+        adapter: Any = session.get_adapter(asking.url)
+        response: Any = adapter.build_response(prepared, answer.raw)
+        response._content, response._content_consumed = answer.content, True  # noqa: SLF001  (read already)
+        for hook in prepared.hooks["response"]:
+            hook(response)
+        settings: Any = session.merge_environment_settings(asking.url, {}, None, None, None)
+        steps: list[requests.Response] = [
+            response,
+            *session.resolve_redirects(response, prepared, timeout=timeout, **settings),
+        ]
+        steps[-1].history = steps[:-1]
+        return steps[-1]
+
+    def _send(self, asking: Asking, timeout: Seconds) -> requests.Response:
+        keeps_own = self._session.auth is None and any(name.lower() == "authorization" for name in asking.headers)
         session = self._session if self._is_retried else once(self._session)
         return session.request(
-            request.method,
-            str(request.url),
-            headers=_headers(request),
-            data=body or None,
-            timeout=(_capped(timeout.get("connect")), _capped(timeout.get("read"))),
+            asking.method,
+            asking.url,
+            headers=asking.headers,
+            data=asking.body,
+            timeout=timeout,
             allow_redirects=True,
             auth=_keep if keeps_own else None,
-            hooks=_confining(session) if request.extensions.get(CONFINED) else None,
+            hooks=_confining(session) if asking.extensions.get(CONFINED) else None,
         )
 
 
@@ -188,14 +234,15 @@ def _confining(session: requests.Session) -> dict[str, list[Callable[..., Any]]]
 
 def _headers(request: httpx.Request) -> dict[str, str]:
     """Give the headers that somebody chose, as they spelled them, without those that httpx adds to every request."""
-    names = {name.decode("ascii") for name, _ in request.headers.raw}
-    return {name: request.headers[name] for name in names if not _is_added(name.lower(), request)}
-
-
-def _is_added(name: str, request: httpx.Request) -> bool:
-    value = request.headers[name]
-    is_own_host = name == "host" and value.encode("ascii", "replace") == request.url.netloc
-    return is_own_host or name in HOP_HEADERS or value == HTTPX_HEADERS.get(name)
+    found: dict[str, str] = {}
+    encoding = request.headers.encoding
+    for raw, octets in request.headers.raw:
+        name, value = raw.decode("ascii"), octets.decode(encoding)
+        lower = name.lower()
+        is_own_host = lower == "host" and octets == request.url.netloc
+        if not is_own_host and lower not in HOP_HEADERS and value != HTTPX_HEADERS.get(lower):
+            found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 def _before_method_change(response: requests.Response, method: str) -> requests.Response:
@@ -207,19 +254,20 @@ def _before_method_change(response: requests.Response, method: str) -> requests.
     return response
 
 
-def _as_response(response: requests.Response, request: httpx.Request) -> httpx.Response:
-    headers = [(name, value) for name, value in response.headers.items() if name.lower() not in CONSUMED_HEADERS]
-    reason = (response.reason or "").encode("ascii", "replace") if isinstance(response.reason, str) else b""
+def _as_response(answer: Answer, request: httpx.Request) -> httpx.Response:
+    headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in CONSUMED_HEADERS]
+    reason = answer.reason.encode("ascii", "replace") if isinstance(answer.reason, str) else b""
     return httpx.Response(
-        response.status_code,
+        answer.status_code,
         headers=headers,
-        content=response.content,
+        content=answer.content,
         request=request,
         extensions={"reason_phrase": reason},
     )
 
 
-def _as_httpx(error: BaseException, request: httpx.Request) -> httpx.RequestError:
+def _as_httpx(error: BaseException, asking: Asking) -> httpx.RequestError:
+    request = httpx.Request(asking.method, asking.url)
     inner = error.args[0] if error.args else None
     inner = getattr(inner, "reason", inner)
     for kinds, found in ((INNER_EXCEPTIONS, inner), (EXCEPTIONS, error)):
@@ -254,6 +302,18 @@ class ProviderAuth(httpx.Auth):
         response = yield request
         if response.status_code == UNAUTHORIZED and await in_thread(self._replace, request, sent):
             yield request
+
+    def exchange(self, asking: Asking, transport: RequestsTransport) -> Answer:
+        """Send a request with credentials, as an httpx client with this auth does."""
+        asking.headers = CaseInsensitiveDict(asking.headers)
+        flow: Generator[Any, Any, None] = self.sync_auth_flow(asking)  # type: ignore[arg-type]  # it has what is asked
+        request = next(flow)
+        while True:
+            answer = transport.exchange(request)
+            try:
+                request = flow.send(answer)
+            except StopIteration:
+                return answer
 
     def _authenticate(self, request: httpx.Request) -> Secret[dict[str, str]]:
         self._check(str(request.url))

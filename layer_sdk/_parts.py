@@ -56,7 +56,11 @@ def assemble(settings: Settings, environ: Mapping[str, str]) -> Parts:
     raw_firewall = None
     if settings.firewall_base_url is not None:
         raw_firewall = _wire.raw_client(settings.firewall_base_url, session, settings.http_timeout, auth)
-    wire = _wire.Wire(raw, raw_firewall)
+    firewall_url = settings.firewall_base_url
+    wire = _wire.Wire(
+        _wire.direct_client(settings.base_url, session, settings.http_timeout, auth),
+        None if firewall_url is None else _wire.direct_client(firewall_url, session, settings.http_timeout, auth),
+    )
     application_id = settings.application_id or _application_id(wire, str(settings.application_name))
     attributes = session_attributes(environ, settings.platform, settings.environment)
     scrub = _scrubber(settings)
@@ -65,7 +69,7 @@ def assemble(settings: Settings, environ: Mapping[str, str]) -> Parts:
     if settings.delivery == "background":
         sender = session if settings.http_session is not None else single_try_session()
         sessions = (session, sender)
-        api = _wire.raw_client(settings.base_url, sender, settings.http_timeout, auth, is_retried=False)
+        api = _wire.direct_client(settings.base_url, sender, settings.http_timeout, auth, is_retried=False)
         sending = _wire.Wire(api)
         sink = _background(settings, environ, sending, application_id, attributes)
     recorder = Recorder(sink, application_id, attributes, scrub)

@@ -11,15 +11,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Optional, TypeVar
 
 from . import _context
-from ._drafts import LENIENT, error_of, parse_kind
+from ._drafts import LENIENT, NOT_BUILT, Built, error_of, parse_kind
 from ._ids import VERSION, SessionId, new_session_id, session_id_for
 from ._json import to_json_or_repr
 from ._log import guard, swallow, warn
 from ._parameter import SessionParameter, uuid_of
 from ._results import result_of, shaped
 from ._scrubbing import DiscardedError
+from ._suppression import suppressed
 from ._wrapping import Run, wrap
-from .delivery import Built
+from .schemas import SessionRequest
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -60,18 +61,28 @@ class Recorder:
         self._sink = sink
         self._scrub = scrub
         self._application_id = application_id
-        self._attributes = dict(attributes)
+        self._attributes = _object(attributes)
 
     def open_session(self, session_id: UUID, attributes: Mapping[str, Any] | None = None) -> None:
         """Record that a session began."""
-        with guard("recording a session"):
-            request = LENIENT.session(
-                self._application_id,
-                session_id=session_id,
-                attributes={**self._attributes, **_object(attributes)},
-                start_time=now(),
-            )
+        try:
+            if attributes is None:  # what there is was read already
+                request = SessionRequest(
+                    application_id=self._application_id,
+                    session_id=session_id,
+                    attributes=dict(self._attributes),
+                    start_time=now(),
+                )
+            else:
+                request = LENIENT.session(
+                    self._application_id,
+                    session_id=session_id,
+                    attributes={**self._attributes, **_object(attributes)},
+                    start_time=now(),
+                )
             self._sink.open_session(request)
+        except Exception as error:  # noqa: BLE001  (the whole point)
+            swallow("recording a session", error)
 
     def append(self, session_id: UUID, **fields: Any) -> None:
         """Record an action; the fields are those of `Drafts.action`."""
@@ -91,7 +102,8 @@ class Recorder:
         Args:
             session_id: The session.
             size: About how many bytes of memory it takes until then.
-            tell: Gives the fields of each action, those of `Drafts.action`. What it holds on to must not change.
+            tell: Gives the fields of each action, those of `Drafts.action`; without times it is as of the telling. What
+                it holds on to must not change.
         """
         try:
             self._sink.append_later(session_id, size, partial(self._build, tell))
@@ -100,13 +112,20 @@ class Recorder:
 
     def _build(self, tell: Tell) -> Built:
         built = Built([], [])
-        for fields in tell():
-            try:
-                action = LENIENT.action(**fields)
-                built.requests.append(action if self._scrub is None else self._scrub(action))
-            except DiscardedError as error:
-                built.discarded.append(str(error))
+        with suppressed():  # a `before_send` that asks a model would be recorded, and asked of that, without end
+            for fields in tell():
+                self._add(built, fields)
         return built
+
+    def _add(self, built: Built, fields: Mapping[str, Any]) -> None:
+        try:
+            action = LENIENT.action(**fields)
+            built.requests.append(action if self._scrub is None else self._scrub(action))
+        except DiscardedError as error:
+            built.discarded.append(str(error))
+        except Exception as error:  # noqa: BLE001  (the others are none the worse)
+            built.discarded.append(NOT_BUILT)
+            swallow("recording an action", error)
 
     def session_id_for(self, key: object) -> UUID:
         """Make the session id of a natural key."""

@@ -82,6 +82,11 @@ def _retries(adapter: BaseAdapter) -> bool:
     return isinstance(adapter, HTTPAdapter) and getattr(adapter.max_retries, "total", 0) not in (0, False)
 
 
+def untried(adapter: HTTPAdapter) -> Any:
+    """Give what an adapter's retries are where somebody else repeats requests."""
+    return _policy(0) if _retries(adapter) else adapter.max_retries
+
+
 def _once(adapter: BaseAdapter) -> Any:
     if not _retries(adapter):
         return adapter

@@ -16,6 +16,7 @@ from layer_api.client import Client
 from layer_api.errors import UnusableBody
 
 from . import _http
+from ._direct import DirectClient
 from ._log import warn
 from ._retry import RetryPolicy
 from ._version import __version__
@@ -75,6 +76,14 @@ def raw_client(
     transport.serve(client.get_httpx_client().cookies.jar)
     transport.serve(client.get_async_httpx_client().cookies.jar)
     return client
+
+
+def direct_client(
+    base_url: str, session: Any, timeout: float, auth: _http.ProviderAuth | None = None, *, is_retried: bool = True
+) -> Client:
+    """Make what the generated functions take for a client, and what the SDK sends with; see `_direct`."""
+    transport = _http.RequestsTransport(session, is_retried=is_retried)
+    return DirectClient(base_url, transport, HEADERS, timeout, auth).as_client
 
 
 class Wire:

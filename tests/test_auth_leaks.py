@@ -268,7 +268,10 @@ HEADERS = st.dictionaries(
             "Set-Cookie",
         ]
     ),
-    st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=30),
+    # Hypothesis tries the texts that it finds in our tests, too; where a redirect points to is shown, and no secret.
+    st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=30).filter(
+        lambda value: not any(form in value for form in FORMS)
+    ),
     max_size=3,
 )
 STATUSES = st.sampled_from([200, 201, 204, 301, 302, 307, 400, 401, 403, 404, 429, 500, 503]) | st.integers(200, 999)

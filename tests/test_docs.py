@@ -9,13 +9,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Iterator
 
 import pytest
 
 import layer_sdk
 from layer_sdk import __version__, layer
 from layer_sdk._settings import OPTIONS
+from openai_sdk.loopback_openai import LoopbackOpenAI
 
 if TYPE_CHECKING:
     from layer_sdk.devserver import Server
@@ -28,6 +29,16 @@ MODULES = [
 ]
 
 
+@pytest.fixture
+def _openai(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have the openai package talk to this machine."""
+    with LoopbackOpenAI() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "no key")
+        yield
+
+
+@pytest.mark.usefixtures("_openai")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_examples_of_a_page_run_in_order(page: Path, devserver: Server, internal_errors: list[BaseException]) -> None:
     """The Python blocks of a page run one after the other, against the embedded Layer in place of the example hosts."""

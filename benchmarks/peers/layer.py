@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from peers import Peer
 
-PACKAGES = ()
+PACKAGES: tuple[str, ...] = ()
+MODULES = ("layer_sdk",)
 
 
-def start(sink: str) -> Callable[[], object]:
+def start(sink: str) -> Peer:
     """Initialise, which instruments."""
     from layer_sdk import layer
 
     layer.init(base_url=sink, application_id="bench")
-    return lambda: layer.flush(60)
+    return Peer(lambda: layer.flush(60), layer.session)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from peers import Peer
 
 PACKAGES = ("openai",)
+MODULES: tuple[str, ...] = ()
 
 
-def start(_sink: str) -> Callable[[], object]:
+def start(_sink: str) -> Peer:
     """Do nothing."""
-    return lambda: None
+    return Peer(lambda: None)

@@ -1,21 +1,22 @@
-"""OpenInference over the SDK of OpenTelemetry, with its usual batches and exporter."""
+"""OpenInference over the SDK of OpenTelemetry."""
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import TYPE_CHECKING
+
+from peers.tracing import EXPORT, tracing
+
+if TYPE_CHECKING:
+    from peers import Peer
 
 PACKAGES = ("openinference-instrumentation-openai", "opentelemetry-sdk")
+MODULES = ("openinference.instrumentation.openai", *EXPORT)
 
 
-def start(sink: str) -> Callable[[], object]:
+def start(sink: str) -> Peer:
     """Instrument with a provider that exports."""
     from openinference.instrumentation.openai import OpenAIInstrumentor
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{sink}/v1/traces")))
+    provider, peer = tracing(sink)
     OpenAIInstrumentor().instrument(tracer_provider=provider)
-    flush: Callable[[], object] = provider.force_flush
-    return flush
+    return peer

@@ -11,7 +11,6 @@ from ._inline import InlineDelivery
 from ._journal import Journal
 from ._lifecycle import before_end, install_sigterm_handler
 from ._limits import Limits
-from ._record import Built
 from ._segment import entries as list_segments
 from ._segment import purge as purge_segments
 from ._sink import Sink
@@ -20,7 +19,6 @@ from ._stats import Stats
 
 __all__ = [
     "BackgroundDelivery",
-    "Built",
     "InlineDelivery",
     "Journal",
     "Limits",

@@ -47,21 +47,16 @@ class Account:
         self._states["accepted"] += 1
         self._dropped[reason] += 1
 
-    def split(self, record: Record, others: Records) -> None:
-        """Count what one record turned out to be beside itself; whoever waits for it waits for them as well."""
+    def replace(self, record: Record, others: list[Record]) -> None:
+        """Count what a record turned out to be in its place, be it nothing: whoever waits for it waits for that."""
         for other in others:
             other.sequence = record.sequence
-            self._states["accepted"] += 1
-            self._states["queued"] += 1
             self.bytes += other.size
-            for ticket in self._tickets:
-                ticket.remaining += 0 < other.sequence <= ticket.sequence
-
-    def withdraw(self, record: Record) -> None:
-        """Count a record as never accepted: there was nothing to tell."""
+        for ticket in self._tickets:
+            ticket.remaining += len(others) * (0 < record.sequence <= ticket.sequence)
         self._pass((record,))
-        self._states["accepted"] -= 1
-        self._states["queued"] -= 1
+        for state in ("accepted", "queued"):
+            self._states[state] += len(others) - 1
 
     def fly(self, records: Records) -> None:
         """Count records that are under way now."""

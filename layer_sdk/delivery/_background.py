@@ -96,7 +96,7 @@ class BackgroundDelivery:
         if self._journal is None:
             self._accept(session_id, Record.later(build, size))
             return
-        built = built_of(Record.later(build, size))
+        built = built_of(build)
         for request in built.requests:
             self.append(session_id, request)
         for reason in built.discarded:
@@ -115,7 +115,8 @@ class BackgroundDelivery:
     def has_waiting(self, session_id: UUID) -> bool:
         """Tell whether something of a session is on its way, so that an explicit call has to queue behind it."""
         flights = self._flights
-        return not flights.door.is_mine and session_id in flights.lanes and self._pid == os.getpid()
+        is_own = flights.door.is_mine or flights.builder.is_mine  # to queue would be to wait for itself
+        return not is_own and session_id in flights.lanes and self._pid == os.getpid()
 
     def call(self, session_id: UUID, request: SessionRequest | SessionActionRequest) -> UUID:
         """Send behind what waits in the session's lane and wait for the answer; what goes wrong is raised."""
@@ -184,11 +185,12 @@ class BackgroundDelivery:
     def _place(self, session_id: UUID, record: Record, reason: str | None) -> None:
         """Put a record into its lane, or where it goes instead."""
         flights = self._flights
-        if flights.is_closed and record.entry is not None:
+        reason = reason if flights.takes_more else "closed"
+        if record.entry is not None and not flights.takes_more:
             flights.account.leave((record,))  # it stays where it is, for the next process
-        elif flights.is_closed or reason is not None:
+        elif reason is not None:
             lane = flights.lanes.get(session_id) or Lane(session_id)
-            flights.lanes.drop(lane, (record,), "closed" if flights.is_closed else str(reason))
+            flights.lanes.drop(lane, (record,), reason)
         else:
             flights.lanes.push(session_id, record)
 
@@ -258,8 +260,8 @@ class BackgroundDelivery:
         """Wait until everything accepted before the call has found its end; False if time ran out, in seconds."""
         _fork.check()
         flights = self._flights
-        if flights.door.is_mine:
-            return False  # in a signal handler that struck in here: what it waited for would wait for it
+        if flights.door.is_mine or flights.builder.is_mine:
+            return False  # in a signal handler that struck in here, or in `before_send`: what it waited for would wait
         with flights.door.locked():
             flights.door.merge()
             ticket = flights.account.ticket()
@@ -331,7 +333,7 @@ class BackgroundDelivery:
             self._finish(max(0.0, min(self._exit_budget, budget)))
         finally:
             self._exit_budget -= time.monotonic() - started
-            self._flights.is_closed = self._is_ending = False
+            self._flights.is_closed = self._flights.is_over = self._is_ending = False
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: what waits is the parent's to send."""

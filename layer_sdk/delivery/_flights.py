@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
 from uuid import UUID, uuid4
 
@@ -13,22 +14,24 @@ from layer_sdk._log import warn
 
 from ._account import Account
 from ._arrivals import Arrivals, lost
+from ._builder import Builder
 from ._door import Door
 from ._gate import Gate
+from ._lane import Lane
 from ._lanes import Lanes
 from ._losses import Losses
-from ._record import built_of
 from ._workers import Workers
 
 if TYPE_CHECKING:
     from layer_sdk.schemas import SessionRequest
 
+    from ._builder import Batch, Made
     from ._carrier import Carrier
     from ._journal import Journal
-    from ._lane import Flight, Lane
+    from ._lane import Flight, Request
     from ._limits import Limits
     from ._losses import OnDrop
-    from ._record import Built, Record
+    from ._record import Record
 
 PATIENCE = 0.5  # seconds after which one who waits looks whether there are workers still
 
@@ -61,7 +64,8 @@ class Flights:
 
     Attributes:
         callers: How many explicit calls wait in a lane.
-        is_closed: Whether nothing is to come any more.
+        is_closed: Whether nothing is to come any more, but for what is recorded by what is being built.
+        is_over: Whether all that was left was given up.
         is_left: Whether this is the parent's: greenlets come along into a forked child.
     """
 
@@ -85,10 +89,14 @@ class Flights:
         self.account = Account()
         self.losses = Losses(on_drop)
         self.workers = Workers(self, limits.workers, limits.idle)
+        self.builder = Builder(lambda: self.workers.is_mine)
         self.lanes = Lanes(self.account, limits.linger, self.workers.call_for, self._note_loss)
         self._arrivals = Arrivals(self.account, self.gate, session_of, chance, self._note_loss)
+        self._nonce = uuid4().hex  # with a number behind it, a key that nobody else makes: cheaper than one anew
+        self._numbers = count(1)
         self.callers = 0
         self.is_closed = False
+        self.is_over = False
         self.is_left = False
 
     def _note_loss(self, lane: Lane, count: int, reason: str) -> None:
@@ -108,18 +116,23 @@ class Flights:
         """Take what is due. Where it is a probe, everybody waits for it. Call inside."""
         return self._job_of(self.lanes.pop())
 
-    def _job_of(self, lane: Lane) -> Job:
+    def _job_of(self, lane: Lane, *, is_late: bool = False) -> Job:
         unready = lane.to_load(self._most_loaded)
-        if unready:
+        if unready and not (is_late and lane.records[0].is_ready):
             lane.is_flying = True
             return Job(lane, None, is_probe=False, unready=unready)
         is_new = lane.flight is None
-        flight = lane.take_off(str(uuid4()))
+        flight = lane.take_off(f"{self._nonce}-{next(self._numbers)}")
         lane.is_flying = True
         if is_new:
             self.account.fly(flight.records)
         self.account.note("requests")
         return Job(lane, flight, self.gate.enter(), [])
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether what is recorded now is still to be sent."""
+        return not self.is_closed or (self.builder.is_mine and not self.is_over)
 
     def is_done(self) -> bool:
         """Tell whether workers are no longer needed."""
@@ -177,9 +190,16 @@ class Flights:
         """Load and build; what to do with the lane next, at once: all lanes loaded before one flies is too much."""
         parked = [record for record in records if record.parked]
         found = [] if self._journal is None else self._journal.load(parked)
-        built = {record: built_of(record) for record in records if record.build is not None}
+        builds = {record: record.build for record in records if record.build is not None}
+        batch = self.builder.build(builds)
         if self.is_left:
             return None
+        following = self._take_in(lane, found, batch)
+        if batch.interruption is not None:
+            raise batch.interruption
+        return following
+
+    def _take_in(self, lane: Lane, found: list[tuple[Record, Request | None]], batch: Batch) -> Job | None:
         with self.door.locked():
             lane.is_flying = False
             self.door.changed.notify_all()
@@ -190,32 +210,30 @@ class Flights:
             self.account.bytes += lane.size - before + sum(record.size for record in gone)
             if gone:
                 self.lanes.drop(lane, gone, "spool_lost")
-            for record, what in built.items():
-                self._put(lane, record, what)
-            if lane.records and self.gate.opens_at <= time.monotonic():
-                return self._job_of(lane)
+            if batch.made:
+                self._put(lane, batch.made)
+            if lane.records and batch.interruption is None and self.gate.opens_at <= time.monotonic():
+                return self._job_of(lane, is_late=batch.is_late)
             self.lanes.tidy(lane)
             return None
 
-    def _put(self, lane: Lane, record: Record, built: Built) -> None:
-        """Have what was built of a record take its place. Call inside."""
-        before = record.size
-        others = lane.put({record: built})
-        self.account.bytes += record.size - before
-        self.account.split(record, others)
-        discarded = list(built.discarded)
-        if not built.requests and discarded:
-            self.lanes.drop(lane, (record,), discarded.pop(0))
-        elif not built.requests:
-            self.account.withdraw(record)
-        for reason in discarded:
-            self.discard(lane.session_id, reason)
+    def _put(self, lane: Lane, made: dict[Record, Made]) -> None:
+        """Have what was made of records take their places. Call inside."""
+        for record, (others, discarded) in made.items():
+            self.account.replace(record, others)
+            for reason in discarded:
+                self.account.discard(reason)
+                if reason not in ON_PURPOSE:
+                    record.gap += 1
+                    self.losses.note(reason, lane.session_id, 1)
+        gap = lane.put({record: others for record, (others, _) in made.items()})
+        if gap:
+            self.lanes.note_gap(lane, gap, is_newest=True)
 
     def discard(self, session_id: UUID, reason: str) -> None:
         """Count an action that is not to be sent. Call inside."""
         self.account.discard(reason)
-        if reason not in ON_PURPOSE:
-            self.losses.note(reason, session_id, 1)
+        self._note_loss(Lane(session_id), 1, reason)  # it was the newest: the next one tells of it
 
     def tell(self) -> None:
         """Tell the host of losses, and the spool of what it need not keep. Call without the lock."""
@@ -280,6 +298,7 @@ class Flights:
     def take_back(self) -> list[tuple[Lane, Flight | None, tuple[Record, ...]]]:
         """Give up everything: all that waits or is under way, lane by lane, and what each was about to repeat."""
         with self.door.locked():
+            self.is_over = True
             left = []
             for lane in self.lanes:
                 flight, lane.flight = lane.flight, None

@@ -11,7 +11,7 @@ from layer_sdk._log import swallow, warn
 from layer_sdk.exceptions import LayerHTTPError, LayerSDKException
 from layer_sdk.schemas import SessionRequest
 
-from ._record import Record, built_of
+from ._record import built_of
 from ._stats import Stats, reason
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class InlineDelivery:
 
     def append_later(self, session_id: UUID, size: int, build: Build) -> None:  # noqa: ARG002  (the signature of a Sink)
         """Build it and send it now."""
-        built = built_of(Record.later(build, 0))
+        built = built_of(build)
         for request in built.requests:
             self.append(session_id, request)
         for why in built.discarded:

@@ -13,7 +13,7 @@ from ._record import OVERHEAD, Record
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from ._record import Built, Note
+    from ._record import Note
 
 Request = Union[SessionRequest, SessionActionRequest]
 
@@ -169,31 +169,28 @@ class Lane:
             self.records = deque(record for record in self.records if record not in gone)
         return tuple(gone)
 
-    def put(self, built: Mapping[Record, Built]) -> list[Record]:
-        """Take what was built of records near the front; give the records that it makes beside them.
+    def put(self, made: Mapping[Record, list[Record]]) -> int:
+        """Have what was made of records near the front take their places, be it nothing.
 
-        A record that nothing came of is no longer in the lane.
+        Returns:
+            How many records are missing at the end, for the next one that comes to tell of.
         """
         front: list[Record] = []
-        more: list[Record] = []
-        left = len(built)
-        while left:
+        left, gap = len(made), 0
+        while self.records and (left or gap):
             record = self._pop()
-            front.append(record)
-            if record not in built:
-                continue
-            left -= 1
-            self.unready -= 1
-            requests = built[record].requests
-            if not requests:
-                front.pop()
-                continue
-            record.complete(requests[0])
-            beside = [Record(request) for request in requests[1:]]
-            front += beside
-            more += beside
+            taken = [record]
+            if record in made:
+                left -= 1
+                self.unready -= 1
+                gap += record.gap
+                taken = made[record]
+            if taken:
+                taken[0].gap += gap
+                gap = 0
+            front += taken
         self.push_back(tuple(front))
-        return more
+        return gap
 
     def take_off(self, key: str) -> Flight:
         """Give the request to send now: the one under repetition, or a new one from the front."""

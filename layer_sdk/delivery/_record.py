@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Callable, Iterable, NamedTuple
 
+from layer_sdk._drafts import NOT_BUILT, Built
 from layer_sdk._log import swallow
 from layer_sdk._plain import weigh
 from layer_sdk.schemas import SessionActionRequest
@@ -14,19 +15,6 @@ if TYPE_CHECKING:
 
 OVERHEAD = 450  # bytes of memory that a record takes beside its contents: the objects around it
 LANE = 950  # and what the lane takes that a new session begins
-
-
-class Built(NamedTuple):
-    """What became of something that was noted when it happened, and put into words later.
-
-    Attributes:
-        requests: The actions to send, in order.
-        discarded: For each action that is not to be sent, the reason.
-    """
-
-    requests: list[SessionActionRequest]
-    discarded: list[str]
-
 
 Build = Callable[[], Built]
 
@@ -61,7 +49,7 @@ class Record:
     Attributes:
         request: What is to be sent; nobody but the engine changes it any more. None while it is on disk alone, or has
             still to be built.
-        build: Makes the request, on a worker; None where it is made.
+        build: Makes the requests that take its place, on a worker; None where the request is there.
         size: The bytes of memory that it takes.
         waiter: Who waits for its end, if somebody does.
         counts: 1, or 0 for what the engine adds by itself and nobody accepted.
@@ -114,7 +102,7 @@ class Record:
 
     @classmethod
     def later(cls, build: Build, size: int) -> Record:
-        """Make a record whose request is built when it is about to be sent; until then it takes so many bytes."""
+        """Make a record whose place others take when it is about to be sent; until then it takes so many bytes."""
         record = cls(_ABSENT, counts=0)
         record.build, record.counts, record.size = build, 1, OVERHEAD + size
         return record
@@ -123,11 +111,6 @@ class Record:
     def is_ready(self) -> bool:
         """Whether the request is there."""
         return self.request is not None
-
-    def complete(self, request: SessionActionRequest) -> None:
-        """Take the request that was built."""
-        self.request, self.build = request, None
-        self.size = weigh_record(request)
 
     def park(self) -> None:
         """Leave memory: the spool has it."""
@@ -143,13 +126,14 @@ class Record:
 _ABSENT: Any = None
 
 
-def built_of(record: Record) -> Built:
-    """Build what a record stands for; what goes wrong is a loss with a name."""
+def built_of(build: Build, caught: type[BaseException] = Exception) -> Built:
+    """Build; what goes wrong is a loss with a name."""
     try:
-        return Built([], []) if record.build is None else record.build()
-    except Exception as error:  # noqa: BLE001  (a worker serves more than one record)
+        requests, discarded = build()
+        return Built(list(requests), list(discarded))
+    except caught as error:
         swallow("putting a recorded call into words", error)
-        return Built([], ["not_built"])
+        return Built([], [NOT_BUILT])
 
 
 class Note(NamedTuple):

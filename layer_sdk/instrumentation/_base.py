@@ -17,7 +17,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, NamedTuple
 
-from layer_sdk import _context
+from layer_sdk import _context, _fork
 from layer_sdk._log import swallow
 from layer_sdk._recording import session_of_call
 
@@ -46,6 +46,7 @@ class Listener:
         self.owner = owner
         self._recorder = recorder
         self._keys: dict[str, UUID] = {}
+        self._lock = _fork.Lock("RLock")
 
     def target(self, given: object) -> Target | None:
         """Find the session of a call: the one that it names, the current one, or a new one of its own."""
@@ -56,13 +57,16 @@ class Listener:
         key = named.strip()
         if not key:
             return Target(self.owner, recorder, session_of_call(_context.current(self.owner), recorder, None))
-        session_id = self._keys.get(key)
-        if session_id is None:
-            session_id = session_of_call(None, recorder, key)
-            if len(self._keys) >= MAX_KEYS:
-                self._keys.pop(next(iter(self._keys)), None)
-            self._keys[key] = session_id
+        session_id = self._keys.get(key) or self._read(key, recorder)
         return Target(self.owner, recorder, session_id)
+
+    def _read(self, key: str, recorder: Recorder) -> UUID:
+        with self._lock:  # so that a natural key begins its session once
+            session_id = self._keys.get(key) or session_of_call(None, recorder, key)
+            self._keys[key] = session_id
+            if len(self._keys) > MAX_KEYS:
+                del self._keys[next(iter(self._keys))]
+        return session_id
 
 
 class Target(NamedTuple):
@@ -103,13 +107,13 @@ class Call:
         targets: Where.
     """
 
-    __slots__ = ("_ended", "_pid", "_start", "targets")
+    __slots__ = ("_pid", "_start", "_to_hear", "targets")
 
     def __init__(self, targets: tuple[Target, ...]) -> None:
         self.targets = targets
         self._start = time.time()
         self._pid = os.getpid()
-        self._ended = False
+        self._to_hear = [None]  # taken by the first that hears, whichever thread that is
 
     def ask(self, size: int, words: Words) -> None:
         """Record what is asked, as of now."""
@@ -117,9 +121,13 @@ class Call:
 
     def hear(self, size: int, words: Words) -> None:
         """Record what came back, once, and not in a forked child that inherited the call."""
-        if not self._ended and self._pid == os.getpid():
-            self._ended = True
-            self._record(size, words, time.time())
+        if self._pid != os.getpid():
+            return
+        try:
+            self._to_hear.pop()
+        except IndexError:
+            return
+        self._record(size, words, time.time())
 
     def _record(self, size: int, words: Words, end: float) -> None:
         start = self._start

@@ -16,8 +16,20 @@ DERIVED = frozenset({"parsed", "parsed_arguments"})
 
 
 def snapshot(value: Any) -> Any:
-    """Copy what an object holds; absent fields are left out, and what has no form in JSON becomes a short text."""
-    return value if type(value) in SCALARS else _Walk().copy(value, 0)
+    """Copy what an object holds, as far as it can change; what has no form in JSON becomes a short text."""
+    if type(value) in SCALARS:
+        return value
+    try:
+        return _Walk().copy(value, 0)
+    except (RecursionError, ValueError):  # too deep, or holding itself: a walk that takes its time knows what to do
+        return to_json_or_repr(value)
+
+
+def without_nones(value: Any) -> Any:
+    """Leave out the fields that a snapshot has for what the provider did not say."""
+    if type(value) is dict:
+        return {name: without_nones(item) for name, item in value.items() if item is not None}
+    return [without_nones(item) for item in value] if type(value) is list else value
 
 
 class _Walk:
@@ -32,33 +44,36 @@ class _Walk:
         kind = type(value)
         if kind in SCALARS:
             return value
-        self._left -= CONTAINER_WEIGHT
-        if depth >= MAX_DEPTH or self._left < 0:
-            return f"<{kind.__name__}>"
         if kind is list or kind is tuple:
-            self._left -= len(value)
-            return [item if type(item) in SCALARS else self.copy(item, depth + 1) for item in list(value)]
-        fields = value if kind is dict else fields_of(value)
-        return to_json_or_repr(value) if fields is None else self._object(fields, depth)
+            copied = list(value)
+            self._pay(depth, len(copied))
+            return [item if type(item) in SCALARS else self.copy(item, depth + 1) for item in copied]
+        fields = value.copy() if kind is dict else fields_of(value)
+        if fields is None:
+            return to_json_or_repr(value)
+        self._pay(depth, len(fields))
+        for name, item in list(fields.items()):
+            if type(item) not in SCALARS:
+                fields[name] = None if name in DERIVED else self.copy(item, depth + 1)
+        return fields
 
-    def _object(self, fields: dict[Any, Any], depth: int) -> dict[str, Any]:
-        self._left -= len(fields)
-        return {
-            name if type(name) is str else str(name): item if type(item) in SCALARS else self.copy(item, depth + 1)
-            for name, item in list(fields.items())
-            if item is not None and name not in DERIVED
-        }
+    def _pay(self, depth: int, values: int) -> None:
+        self._left -= CONTAINER_WEIGHT + values
+        if depth >= MAX_DEPTH or self._left < 0:
+            raise ValueError("an answer is nested too deep, or holds itself")
 
 
 def fields_of(value: Any) -> dict[str, Any] | None:
-    """Give the fields of a provider's object, those of newer servers that it does not know included; else None."""
+    """Copy the fields of a provider's object, those of newer servers that it does not know included; else None."""
     kind = type(value)
     names = _names.get(kind, _UNKNOWN)
     if names is _UNKNOWN:
         names = _learn(kind)
     if names is None:
         return None
-    fields = {names.get(name, name): item for name, item in value.__dict__.items()} if names else dict(value.__dict__)
+    fields: dict[str, Any] = value.__dict__.copy()
+    if names:
+        fields = {names.get(name, name): item for name, item in fields.items()}
     more = getattr(value, "__pydantic_extra__", None)  # with pydantic 1 they stand among the others
     if more:
         fields.update(more)

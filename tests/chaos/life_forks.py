@@ -23,7 +23,7 @@ from layer_sdk import layer
 
 CHILD = 1_000_000
 THREAD = 10_000_000
-FORKS = 300
+FORKS = int(os.environ.get("LIFE_FORKS", "300"))
 THREADS = 4
 AT_ONCE = 6
 HANG = 20  # seconds after which a child that has not ended hangs

@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 import time
-from typing import Any
+from typing import Any, Callable
+from uuid import UUID
 
 from chaos.chaos_guest import accepted
 from layer_sdk import layer
@@ -14,6 +15,7 @@ from layer_sdk import layer
 URL = "LIFE_URL"
 SPOOL = "LIFE_SPOOL"  # the folder of a spool, and its mode: "always:/folder"
 FIRST = "LIFE_FIRST"  # what is added to this process's numbers, so that several share one server
+LATER = "LIFE_LATER"  # has a worker put actions into words, where there is one
 
 
 def begin(**options: Any) -> None:
@@ -27,9 +29,35 @@ def begin(**options: Any) -> None:
 def act(number: int, session_id: str | None = None) -> None:
     """Record one action; without a session it has one of its own."""
     number += int(os.environ.get(FIRST, "0"))
-    with layer.action(kind="embeddings", session_id=session_id) as action:
-        action.data = {"key": str(number)}
+    if os.environ.get(LATER):
+        tell_later(Words(number), session_id)
+    else:
+        with layer.action(kind="embeddings", session_id=session_id) as action:
+            action.data = {"key": str(number)}
     accepted.note(number)
+
+
+class Words:
+    """An action that the process that recorded it puts into words, and no other."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._pid = os.getpid()
+
+    def __call__(self) -> list[dict[str, Any]]:
+        """Give its fields."""
+        if self._pid != os.getpid():
+            tell(f"foreign {self._number}")
+        return [{"kind": "embeddings", "data": {"key": str(self._number)}}]
+
+
+def tell_later(words: Callable[[], list[dict[str, Any]]], session_id: str | None = None) -> None:
+    """Record what this puts into words; without a session it has one of its own."""
+    if session_id is None:
+        with layer.session() as found:
+            session_id = found
+    if layer._parts is not None:
+        layer._parts.recorder.append_later(UUID(session_id), 100, words)
 
 
 def act_many(count: int, first: int = 0, lanes: int = 5) -> None:

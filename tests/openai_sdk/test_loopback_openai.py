@@ -230,12 +230,21 @@ def test_slow_answer(client: Any, openai_server: LoopbackOpenAI, openai_requests
 
 
 def test_slow_stream(client: Any, openai_server: LoopbackOpenAI) -> None:
-    """A slow stream waits after three pieces."""
+    """A slow stream goes on after its release."""
     stream = client.chat.completions.create(model="slow", messages=HI, stream=True)
     words = [next(stream).choices[0].delta.content for _ in range(4)]
     assert ["", "You", " said:", " hello"] == words
     openai_server.release()
     assert [" there", None] == [delta.content for delta in deltas(stream)]
+
+
+def test_slow_stream_that_nobody_releases(make_client: MakeClient) -> None:
+    """A slow stream waits after three pieces: who has no patience gets no more."""
+    chunks: list[Any] = []
+    stream = make_client(timeout=0.2).chat.completions.create(model="slow", messages=HI, stream=True)
+    with pytest.raises(Exception, match="timed out"):
+        chunks.extend(stream)
+    assert ["", "You", " said:", " hello"] == [chunk.choices[0].delta.content for chunk in chunks]
 
 
 # ---- responses

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from layer_sdk._plain import weigh
 from layer_sdk.instrumentation._base import COMPLETE, Call, Fields, Heard, hush, nothing
 from layer_sdk.instrumentation._bodies import Body, events_of, json_or_text, listen
+from layer_sdk.instrumentation._snapshot import without_nones
 from layer_sdk.instrumentation._streams import tap
 
 from . import _background
@@ -68,7 +69,9 @@ class Observer:
         try:
             self._put_back()
             answer = None if self.parsed is None else self._endpoint.take(self.parsed)
-            self._hear(Heard(nothing if answer is None else partial(_same, answer), describe(error)), _weight(answer))
+            self._hear(
+                Heard(nothing if answer is None else partial(without_nones, answer), describe(error)), _weight(answer)
+            )
         except Exception as problem:  # noqa: BLE001  (the whole point)
             hush("recording a call that failed", problem)
 
@@ -98,7 +101,7 @@ class Observer:
             kept = self._endpoint.take(answer)
             request_id = getattr(answer, "_request_id", None)
             attributes = {"openai.request_id": request_id} if isinstance(request_id, str) else {}
-            self._hear(Heard(partial(_same, kept), attributes=attributes), _weight(kept))
+            self._hear(Heard(partial(without_nones, kept), attributes=attributes), _weight(kept))
             _background.expect(self._asked.body, kept, self._call.targets)
 
     def _hear(self, heard: Heard, size: int = 0) -> None:
@@ -147,7 +150,7 @@ class Observer:
     def _stream_ended(self, items: list[Any], attributes: Fields, end: str, error: BaseException | None) -> None:
         merge = self._endpoint.merge
         said = None if error is None else describe(error)
-        read = nothing if merge is None else partial(merge, items)
+        read = nothing if merge is None else partial(_put_together, merge, items)
         self._hear(Heard(read, said, end, attributes), CHUNK * len(items))
         if self._asked.body.get("background"):  # it may be taken up again, or fetched
             _background.expect(self._asked.body, read(), self._call.targets)
@@ -168,6 +171,10 @@ def _weight(kept: Any) -> int:
 def _request_id(response: Any) -> Fields:
     found = response.headers.get("x-request-id")
     return {} if found is None else {"openai.request_id": found}
+
+
+def _put_together(merge: Callable[[list[Any]], Any], kept: list[Any]) -> Any:
+    return merge(without_nones(kept))
 
 
 def _merged(merge: Callable[[list[Any]], Any], content: bytes) -> Any:

@@ -1,0 +1,47 @@
+"""How much is measured: which peers, how often, and for how long at most."""
+
+from __future__ import annotations
+
+import time
+from typing import Iterator, NamedTuple
+
+PEERS = (
+    "none",
+    "layer",
+    "layer_published",
+    "langfuse",
+    "langsmith",
+    "opik",
+    "openinference",
+    "openllmetry",
+    "otel",
+    "logfire",
+)
+QUICK_PEERS = ("none", "layer", "openinference", "langfuse")
+LEAST = 3
+
+
+class Effort(NamedTuple):
+    """What a run may take.
+
+    Attributes:
+        peers: Those that are measured.
+        starts: How often their processes are started anew: of two that do the same one may be faster for as long as it
+            lives.
+        share: The part of the usual turns, and of the usual time.
+    """
+
+    peers: tuple[str, ...] = PEERS
+    starts: int = 2
+    share: float = 1.0
+
+    def turns(self, most: int, seconds: float) -> Iterator[int]:
+        """Number the turns: as many as there are, while there is time, and a few in any case."""
+        end = time.monotonic() + seconds * self.share
+        for at in range(max(LEAST, round(most * self.share))):
+            if at >= LEAST and time.monotonic() > end:
+                return
+            yield at
+
+
+QUICK = Effort(QUICK_PEERS, 1, 0.3)

@@ -1,0 +1,22 @@
+"""OpenLLMetry over the SDK of OpenTelemetry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peers.tracing import EXPORT, tracing
+
+if TYPE_CHECKING:
+    from peers import Peer
+
+PACKAGES = ("opentelemetry-instrumentation-openai",)
+MODULES = ("opentelemetry.instrumentation.openai", *EXPORT)
+
+
+def start(sink: str) -> Peer:
+    """Instrument with a provider that exports."""
+    from opentelemetry.instrumentation.openai import OpenAIInstrumentor
+
+    provider, peer = tracing(sink)
+    OpenAIInstrumentor().instrument(tracer_provider=provider)
+    return peer

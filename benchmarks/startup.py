@@ -1,0 +1,76 @@
+"""What it takes to begin: importing, setting up, the first call, and a whole process that makes one call."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from environments import FOLDER, interpreter, variables
+from figures import Row, between, spread, table
+
+if TYPE_CHECKING:
+    from effort import Effort
+    from workers import Servers
+
+TITLE = "Beginning"
+WORKER = Path(__file__).with_name("startup_worker.py")
+PARTS = ("openai", "import", "init", "first call", "together", "together cpu", "process", "process cpu")
+
+
+def measure(effort: Effort, servers: Servers) -> list[Row]:
+    """Start processes in turns, a peer's and a plain one in the same environment."""
+    found: dict[str, dict[str, list[float]]] = {peer: defaultdict(list) for peer in effort.peers}
+    for at in effort.turns(10, 150):
+        for peer in effort.peers:
+            took = {is_peer: once(peer, peer if is_peer else "none", servers) for is_peer in (at % 2 == 1, at % 2 == 0)}
+            for part in PARTS:
+                found[peer][part].append(took[True][part] - took[False][part])
+    return [{"client": peer, **{part: spread(parts[part]) for part in PARTS}} for peer, parts in found.items()]
+
+
+def once(environment: str, peer: str, servers: Servers) -> dict[str, float]:
+    """Run a process; milliseconds by part."""
+    command = [interpreter(environment), str(WORKER), peer, *servers]
+    with (FOLDER / f"{peer}.log").open("ab") as log:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            cwd=tempfile.gettempdir(),
+            env=variables(environment, peer),
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+        assert process.stdout is not None
+        said = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        whole = time.perf_counter() - began
+    if status:
+        raise SystemExit(f"A process failed, see {log.name}: {command!r}")
+    parts: dict[str, float] = json.loads(said)
+    return {**parts, "process": whole * 1e3, "process cpu": (usage.ru_utime + usage.ru_stime) * 1e3}
+
+
+def written(rows: list[Row]) -> str:
+    """Write the table, and how the first of Layer compares."""
+    heads = ["client", "openai", "import", "init", "first call", "together", "CPU of it", "whole process", "its CPU"]
+    cells = table(heads, ([row["client"], *(between(row[part]) for part in PARTS)] for row in rows))
+    cost = {row["client"]: row["together cpu"][1] for row in rows if row["client"] != "none"}
+    text = f"""\
+Milliseconds more than with the plain client, median and quartiles of processes started in turns: importing openai and
+making a client (there is a peer that is imported with it), importing the peer, setting it up, and the first call. What
+one step has imported the next need not, so the first call may take less; what counts is all together. The whole process
+makes one call and ends as usual, so what is left is sent at its end.
+
+{cells}
+"""
+    if len(cost) > 1 and "layer" in cost:
+        best = min(cost.keys() - {"layer"}, key=lambda name: cost[name])
+        ratio = cost["layer"] / cost[best]
+        text += f"\nOf the CPU of all together, layer takes {ratio:.2f} times that of the best peer, {best}.\n"
+    return text
