@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SDK := layer_sdk generated/layer_api
 
-.PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak test-openai \
+.PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak test-openai test-openai-deep \
   test-frameworks test-long matrix chaos bench bench-quick bench-guard bench-budgets clean
 
 help: ## list the targets
@@ -48,6 +48,9 @@ test-keycloak: .venv/dev ## run the tests against a real Keycloak, started and s
 
 test-openai: .venv/dev ## run the tests against the real openai package, in the versions that matter, fetched once
 	$(BIN)/python scripts/openai_versions.py --test
+
+test-openai-deep: .venv/dev ## with each of them, random calls beside the plain client, and a fault in every function of ours
+	$(BIN)/python scripts/openai_versions.py --deep
 
 test-frameworks: .venv/dev ## run the tests of OpenAI under LangChain, LlamaIndex and others, each in .envs/frameworks
 	$(BIN)/python scripts/frameworks.py

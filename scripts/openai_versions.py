@@ -3,6 +3,7 @@
 scripts/openai_versions.py                      make what is missing
 scripts/openai_versions.py --list               print the versions
 scripts/openai_versions.py --test [arguments]   run tests/openai_sdk with each of them, one line of result a version
+scripts/openai_versions.py --deep [arguments]   run with each of them what `--test` runs with the newest alone
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".envs" / "openai"
@@ -23,12 +25,17 @@ REQUIREMENTS = ROOT / "requirements" / "openai.txt"
 # The first and the last that are watched, and those between them in which something changed that matters to us.
 VERSIONS = ("1.18.0", "1.40.0", "1.68.0", "1.109.1", "2.0.0", "2.54.0", "3.0.0", "3.57.0")
 
+ALL = ("tests/openai_sdk",)
+# What takes minutes a version, and goes by our code rather than by openai's.
+DEEP = ("tests/openai_sdk/test_equivalence.py", "tests/openai_sdk/test_fault_injection.py")
+
 
 def main() -> int:
     """Do what the arguments say; 0 if all went well."""
     parser = argparse.ArgumentParser(description="The versions of openai that tests/openai_sdk run with.")
     parser.add_argument("--list", action="store_true", help="print the versions")
     parser.add_argument("--test", nargs=argparse.REMAINDER, metavar="...", help="run the tests; the rest is for pytest")
+    parser.add_argument("--deep", nargs=argparse.REMAINDER, metavar="...", help="run what takes minutes a version")
     arguments = parser.parse_args()
     if arguments.list:
         print("\n".join(VERSIONS))
@@ -36,7 +43,9 @@ def main() -> int:
     make_environment()
     for version in VERSIONS:
         unpack(version)
-    return 0 if arguments.test is None else test(arguments.test)
+    if arguments.deep is not None:
+        return test(arguments.deep, DEEP)
+    return 0 if arguments.test is None else test(arguments.test, ALL)
 
 
 def make_environment() -> None:
@@ -65,11 +74,12 @@ def pip(command: str, *arguments: str) -> None:
     subprocess.run([PYTHON, "-m", "pip", command, "--quiet", "--disable-pip-version-check", *arguments], check=True)
 
 
-def test(arguments: list[str]) -> int:
+def test(arguments: list[str], paths: Sequence[str]) -> int:
     """Run the tests with each version, and print what failed; 0 if nothing did."""
     failed = 0
     for version in VERSIONS:
-        done = run(version, arguments)
+        is_left_out = paths != DEEP and version != VERSIONS[-1]
+        done = run(version, [*paths, *(f"--ignore={path}" for path in DEEP if is_left_out), *arguments])
         lines = done.stdout.rstrip().splitlines() or ["nothing was printed"]
         if done.returncode:
             failed += 1
@@ -82,7 +92,7 @@ def run(version: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
     """Run the tests with one version."""
     path = os.pathsep.join(map(str, (HOME / version, ROOT, ROOT / "generated")))
     unused = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")  # the second takes a second to say nothing
-    command = [PYTHON, "-m", "pytest", "tests/openai_sdk", *unused, "-m", "openai", *arguments]
+    command = [PYTHON, "-m", "pytest", *unused, "-m", "openai", *arguments]
     environ = {**os.environ, "PYTHONPATH": path}
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
+from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Iterator
 
 from ._base import CLOSED, COMPLETE
@@ -31,10 +32,6 @@ def listen(
     listening = Tap(None, body.feed, lambda end, error: ended(body.end(end), error), call)
     name = "aiter_bytes" if is_async else "iter_bytes"
     holder = weakref.ref(response)
-    read = getattr(type(response), name)
-
-    def iter_bytes(*args: Any, **kwargs: Any) -> Any:
-        return (_aread if is_async else _read)(listening, read(holder(), *args, **kwargs))
 
     def take_off() -> None:
         unhook()
@@ -43,9 +40,34 @@ def listen(
             vars(found).pop(name, None)
 
     hook_close(response, listening, "aclose" if is_async else "close")
-    setattr(response, name, iter_bytes)
+    setattr(response, name, _Method(response, getattr(type(response), name), _aread if is_async else _read, listening))
     unhook, listening.unhook = listening.unhook, take_off
     keep_open(listening)
+
+
+class _Method:
+    """What a response has in the place of a method of its class, and what looks like it.
+
+    It holds on to the response weakly: a response that holds on to itself would stay until the garbage collector comes
+    by. Of a response that is copied or pickled, the other has the method of its class.
+    """
+
+    def __init__(self, response: Any, function: Any, read: Callable[[Tap, Any], Any], listening: Tap) -> None:
+        update_wrapper(self, function)
+        self._response = weakref.ref(response)
+        self._function = function
+        self._read = read
+        self._listening = listening
+
+    @property
+    def __self__(self) -> Any:
+        return self._response()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._read(self._listening, self._function(self._response(), *args, **kwargs))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self._response(), self._function.__name__)
 
 
 def _read(listening: Tap, inner: Iterator[bytes]) -> Iterator[bytes]:
@@ -57,13 +79,17 @@ def _read(listening: Tap, inner: Iterator[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-async def _aread(listening: Tap, inner: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    while True:
-        try:
-            chunk = await listening.astep(inner)
-        except StopAsyncIteration:
-            return
-        yield chunk
+async def _aread(listening: Tap, inner: Any) -> AsyncIterator[bytes]:
+    try:
+        while True:
+            try:
+                chunk = await listening.astep(inner)
+            except StopAsyncIteration:
+                return
+            yield chunk
+    finally:
+        if not inner.ag_running:  # else the garbage collector has found it as well, and it is being closed
+            await inner.aclose()
 
 
 class Body:

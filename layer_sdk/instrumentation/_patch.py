@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import wraps
 from typing import Any, Callable, Dict, Optional, Protocol, Tuple
 
@@ -11,7 +12,7 @@ MARK = "__layer_patch__"
 
 
 class Observer(Protocol):
-    """Watches one call of the method."""
+    """Watches one call of the method. What it raises stays in here."""
 
     def answered(self, answer: Any) -> None:
         """The call has returned."""
@@ -75,12 +76,6 @@ class Patch:
         else:
             setattr(self.cls, self._name, self._own)
 
-    def _bound(self, instance: Any) -> Any:
-        """Give the method of an instance that was there before; an inherited one is looked up, for it may change."""
-        if self._own is None:
-            return getattr(super(self.cls, instance), self._name)
-        return self._own.__get__(instance, type(instance))
-
     def _observer(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observer | None:
         begin = self.begin
         try:
@@ -89,23 +84,32 @@ class Patch:
             hush("looking at a call", error)
             return None
 
-    # The two below stand between the host and its call: whatever they ask for may fail without harm.
+    def _tell(self, tell: Callable[[Any], None], how: Any) -> None:
+        try:
+            tell(how)
+        except Exception as error:  # noqa: BLE001  (the whole point)
+            hush("recording how a call ended", error)
+
+    # The two below stand between the host and its call: whatever they ask for may fail without harm. The method that
+    # was there before is looked up where it is inherited, for it may change.
 
     def _called(self, before: Any) -> Any:
         @wraps(before)
         def method(self_: Any, *args: Any, **kwargs: Any) -> Any:
-            try:
+            observer, own = None, self._own
+            with suppress(Exception):
                 observer = self._observer(self_, args, kwargs)
-            except Exception:  # noqa: BLE001  (even the report of it has failed)
-                observer = None
+            bound = getattr(super(self.cls, self_), self._name) if own is None else own.__get__(self_, type(self_))
             try:
-                answer = self._bound(self_)(*args, **kwargs)
+                answer = bound(*args, **kwargs)
             except BaseException as error:
                 if observer is not None:
-                    observer.failed(error)
+                    with suppress(Exception):
+                        self._tell(observer.failed, error)
                 raise
             if observer is not None:
-                observer.answered(answer)
+                with suppress(Exception):
+                    self._tell(observer.answered, answer)
             return answer
 
         return method
@@ -113,18 +117,20 @@ class Patch:
     def _awaited(self, before: Any) -> Any:
         @wraps(before)
         async def method(self_: Any, *args: Any, **kwargs: Any) -> Any:
-            try:
+            observer, own = None, self._own
+            with suppress(Exception):
                 observer = self._observer(self_, args, kwargs)
-            except Exception:  # noqa: BLE001  (even the report of it has failed)
-                observer = None
+            bound = getattr(super(self.cls, self_), self._name) if own is None else own.__get__(self_, type(self_))
             try:
-                answer = await self._bound(self_)(*args, **kwargs)
+                answer = await bound(*args, **kwargs)
             except BaseException as error:
                 if observer is not None:
-                    observer.failed(error)
+                    with suppress(Exception):
+                        self._tell(observer.failed, error)
                 raise
             if observer is not None:
-                observer.answered(answer)
+                with suppress(Exception):
+                    self._tell(observer.answered, answer)
             return answer
 
         return method

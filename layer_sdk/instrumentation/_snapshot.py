@@ -15,13 +15,17 @@ SCALARS = frozenset({str, int, float, bool, type(None)})
 DERIVED = frozenset({"parsed", "parsed_arguments"})
 
 
+class _TooDeepError(Exception):
+    """An answer is nested deeper than any that a provider gives."""
+
+
 def snapshot(value: Any) -> Any:
     """Copy what an object holds, as far as it can change; what has no form in JSON becomes a short text."""
     if type(value) in SCALARS:
         return value
     try:
         return _Walk().copy(value, 0)
-    except (RecursionError, ValueError):  # too deep, or holding itself: a walk that takes its time knows what to do
+    except _TooDeepError:  # or holding itself: a walk that takes its time knows what to do
         return to_json_or_repr(value)
 
 
@@ -60,7 +64,7 @@ class _Walk:
     def _pay(self, depth: int, values: int) -> None:
         self._left -= CONTAINER_WEIGHT + values
         if depth >= MAX_DEPTH or self._left < 0:
-            raise ValueError("an answer is nested too deep, or holds itself")
+            raise _TooDeepError
 
 
 def fields_of(value: Any) -> dict[str, Any] | None:

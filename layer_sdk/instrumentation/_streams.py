@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import os
 import weakref
-from functools import partial
+from contextlib import suppress
+from functools import partial, wraps
+from types import MethodType
 from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Iterator
 
 from ._base import ABANDONED, CANCELLED, CLOSED, COMPLETE, FAILED, SHUTDOWN, hush
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 Feed = Callable[[Any], None]
 Ended = Callable[[str, "BaseException | None"], None]
 
-_open: weakref.WeakSet[Tap] = weakref.WeakSet()
+# By its id, what goes on. Streams come and go in any thread while this is read, which a WeakSet does not bear.
+_open: dict[int, weakref.ref[Tap]] = {}
 
 
 def tap(stream: Any, feed: Feed, ended: Ended, call: Call, native: tuple[type, ...], *, is_async: bool) -> None:
@@ -39,8 +42,9 @@ def tap(stream: Any, feed: Feed, ended: Ended, call: Call, native: tuple[type, .
 
 def interrupt(owner: object = None) -> None:
     """End what is listened to as it stands, for one `Layer` or for all: nobody will be there to hear the rest."""
-    for each in list(_open):
-        if owner is None or any(target.owner is owner for target in each.call.targets):
+    for found in _open.copy().values():
+        each = found()
+        if each is not None and (owner is None or any(target.owner is owner for target in each.call.targets)):
             each.finish(SHUTDOWN)
 
 
@@ -52,43 +56,54 @@ def _inner(stream: Any, native: tuple[type, ...]) -> Any:
     """
     inner = stream._iterator  # noqa: SLF001
     code = getattr(inner, "gi_code", None) or getattr(inner, "ag_code", None)
-    is_begun = getattr(inner, "gi_suspended", False) or getattr(inner, "ag_suspended", False)
-    if type(stream) not in native or is_begun or getattr(code, "co_name", "") != "__stream__":
+    if type(stream) not in native or getattr(code, "co_name", "") != "__stream__":
         return inner  # somebody else listens in as well
     apart = copy.copy(stream)
     apart._iterator = None  # noqa: SLF001
-    return apart.__stream__()
+    fresh = apart.__stream__()
+    return fresh if _place(inner) == _place(fresh) else inner  # somebody has begun to read it
+
+
+def _place(generator: Any) -> int | None:
+    """Tell where a generator stands; there is no other way that all versions of Python have for async ones."""
+    frame = getattr(generator, "gi_frame", None) or getattr(generator, "ag_frame", None)
+    return None if frame is None else frame.f_lasti
 
 
 def keep_open(listening: Tap) -> None:
     """Remember that it goes on, for `interrupt`."""
-    _open.add(listening)
+    _open[id(listening)] = weakref.ref(listening)
 
 
 def hook_close(response: Any, listening: Tap, name: str) -> None:
     """Have a response tell when it is closed. Helpers close it without asking the stream.
 
-    The garbage collector clears references such as `holder` before it closes the generators that it found, and these
-    close their response: there, the bytes are closed that the response would close.
+    The source of its bytes tells, which every way to close it closes: the response itself can be copied and pickled,
+    and its methods kept for later, as without us.
     """
-    listener, holder = weakref.ref(listening), weakref.ref(response)
-    kind, octets = type(response), getattr(response, "stream", None)
+    source = response.stream
+    listener = weakref.ref(listening)
+    before = getattr(type(source), name)
 
-    def told() -> Any:
+    def told() -> None:
         found = listener()
         if found is not None:
             found.closed()
-        held = holder()
-        return getattr(octets, name) if held is None else partial(getattr(kind, name), held)
 
-    def close() -> Any:
-        return told()()
+    @wraps(before)
+    def close(self: Any) -> Any:
+        with suppress(Exception):
+            told()
+        return before(self)
 
-    async def aclose() -> Any:
-        return await told()()
+    @wraps(before)
+    async def aclose(self: Any) -> Any:
+        with suppress(Exception):
+            told()
+        return await before(self)
 
-    setattr(response, name, aclose if name == "aclose" else close)
-    listening.unhook = lambda: vars(holder()).pop(name, None) if holder() is not None else None
+    setattr(source, name, MethodType(aclose if name == "aclose" else close, source))
+    listening.unhook = partial(vars(source).pop, name, None)
 
 
 class Tap:
@@ -113,10 +128,14 @@ class Tap:
         self.unhook: Callable[[], object] = int
 
     def __getattr__(self, name: str) -> Any:
+        if name in Tap.__slots__:  # one that was not made to its end
+            raise AttributeError(name)
         return getattr(self._inner, name)
 
     def __del__(self) -> None:
-        self.finish(ABANDONED)
+        with suppress(Exception):
+            if hasattr(self, "unhook"):
+                self.finish(ABANDONED)
 
     def closed(self) -> None:
         """The response was closed: by the host, unless it happens inside of an iteration."""
@@ -126,6 +145,7 @@ class Tap:
     def finish(self, end: str, error: BaseException | None = None) -> None:
         """Tell how it ended, once; a forked child has no part in it. Never raises."""
         try:
+            _open.pop(id(self), None)
             if self._is_over or self._pid != os.getpid():
                 return
             self._is_over = True
@@ -143,40 +163,51 @@ class Tap:
         except Exception as problem:  # noqa: BLE001  (the whole point)
             hush("reading a part of a stream", problem)
 
+    # The two below stand between the host and its items: whatever they ask for may fail without harm.
+
     def step(self, inner: Any) -> Any:
         """Give an iterator's next item, and listen."""
-        self._is_busy = True
+        if self._is_busy:  # another thread waits for the next item; that this one is refused it is not the end
+            return inner.__next__()
         try:
+            self._is_busy = True
             item = inner.__next__()
-        except StopIteration:
-            self.finish(COMPLETE)
-            raise
         except BaseException as error:
-            self._failed(error)
+            with suppress(Exception):
+                self.over(error)
             raise
         finally:
             self._is_busy = False
-        self.note(item)
+        try:  # noqa: SIM105  (for each item: what a context manager costs is felt)
+            self.note(item)
+        except Exception:  # noqa: BLE001, S110  (even the report of it has failed)
+            pass
         return item
 
     async def astep(self, inner: Any) -> Any:
         """Do the same with an asynchronous iterator."""
-        self._is_busy = True
+        if self._is_busy:
+            return await inner.__anext__()
         try:
+            self._is_busy = True
             item = await inner.__anext__()
-        except StopAsyncIteration:
-            self.finish(COMPLETE)
-            raise
         except BaseException as error:
-            self._failed(error)
+            with suppress(Exception):
+                self.over(error)
             raise
         finally:
             self._is_busy = False
-        self.note(item)
+        try:  # noqa: SIM105  (for each item: what a context manager costs is felt)
+            self.note(item)
+        except Exception:  # noqa: BLE001, S110  (even the report of it has failed)
+            pass
         return item
 
-    def _failed(self, error: BaseException) -> None:
-        if not isinstance(error, GeneratorExit):
+    def over(self, error: BaseException) -> None:
+        """Tell how it ended: with what the iterator raised."""
+        if isinstance(error, (StopIteration, StopAsyncIteration)):
+            self.finish(COMPLETE)
+        elif not isinstance(error, GeneratorExit):
             self.finish(FAILED if isinstance(error, Exception) else CANCELLED, error)
 
 

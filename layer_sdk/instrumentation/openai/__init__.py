@@ -7,7 +7,7 @@ call of it is one record. See docs/openai.md for what is recorded of which.
 from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
-from functools import partial
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Callable
 
 from layer_sdk._json import to_json_or_repr
@@ -123,6 +123,7 @@ def _listen_to_parser(observer: Observer, options: Any, undo: list[Callable[[], 
     if not callable(parser):
         return
 
+    @wraps(parser)
     def parse(raw: Any) -> Any:
         observer.parsed = raw
         return parser(raw)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Callable, Tuple
 
-from layer_sdk.instrumentation._base import hush
 from layer_sdk.instrumentation._bodies import json_or_text
 from layer_sdk.instrumentation._snapshot import fields_of
 
@@ -65,16 +64,13 @@ class Fetch:
             restore()
 
     def answered(self, answer: Any) -> None:
-        """Record it, if it is there and was not recorded. Never raises."""
-        try:
-            for restore in self._restore:
-                restore()
-            targets = self._targets(answer)
-            if targets:
-                _remember(self._id, None)
-                self._observer_of(targets).answered(answer)
-        except Exception as problem:  # noqa: BLE001  (the whole point)
-            hush("recording an answer that was fetched", problem)
+        """Record it, if it is there and was not recorded."""
+        for restore in self._restore:
+            restore()
+        targets = self._targets(answer)
+        if targets:
+            _remember(self._id, None)
+            self._observer_of(targets).answered(answer)
 
     def _targets(self, answer: Any) -> Targets | None:
         if hasattr(answer, "_iterator"):

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
 from layer_sdk._plain import weigh
-from layer_sdk.instrumentation._base import COMPLETE, Call, Fields, Heard, hush, nothing
+from layer_sdk.instrumentation._base import COMPLETE, Call, Fields, Heard, nothing
 from layer_sdk.instrumentation._bodies import Body, events_of, json_or_text, listen
 from layer_sdk.instrumentation._snapshot import without_nones
 from layer_sdk.instrumentation._streams import tap
@@ -62,26 +62,19 @@ class Observer:
         if ask is not None:
             self._call.ask(weigh(self._asked.body), partial(ask, self._asked))
 
-    # ---- how the call itself ended; neither of these raises
+    # ---- how the call itself ended
 
     def failed(self, error: BaseException) -> None:
         """Record that there is no answer, or that a helper could make nothing of it."""
-        try:
-            self._put_back()
-            answer = None if self.parsed is None else self._endpoint.take(self.parsed)
-            self._hear(
-                Heard(nothing if answer is None else partial(without_nones, answer), describe(error)), _weight(answer)
-            )
-        except Exception as problem:  # noqa: BLE001  (the whole point)
-            hush("recording a call that failed", problem)
+        self._put_back()
+        answer = None if self.parsed is None else self._endpoint.take(self.parsed)
+        read = nothing if answer is None else partial(without_nones, answer)
+        self._hear(Heard(read, describe(error)), _weight(answer))
 
     def answered(self, answer: Any) -> None:
         """Record the answer, or listen in on it."""
-        try:
-            self._put_back()
-            self._take(answer)
-        except Exception as problem:  # noqa: BLE001  (the whole point)
-            hush("recording an answer", problem)
+        self._put_back()
+        self._take(answer)
 
     def _put_back(self) -> None:
         for restore in self._restore:
