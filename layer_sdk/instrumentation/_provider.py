@@ -64,9 +64,9 @@ class Provider:
         return {"state": self._state, "version": self._version}
 
     def _arrived(self, module: ModuleType) -> None:
-        """Watch the package, which is imported now."""
+        """Watch the package, which is imported now; perhaps anew, with classes that are new as well."""
         with self._lock:
-            if not self.listeners or self._patches:
+            if not self.listeners:
                 return
             self._state, self._version = FAILED, version_of(module)
             adapter = self._adapter()
@@ -74,7 +74,8 @@ class Provider:
             if self._version is None or not oldest <= numbers_of(self._version) < too_new:
                 self._state = UNSUPPORTED
             else:
-                self._patches = adapter.patches(module, self._version, lambda: self.listeners)
+                found = adapter.patches(module, self._version, lambda: self.listeners)
+                self._patches += [patch for patch in found if patch not in self._patches]
                 self._state = ACTIVE
         if self._state == UNSUPPORTED:
             warn("Calls of %s are not recorded: version %s is not supported", self._name, self._version)

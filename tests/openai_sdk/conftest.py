@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import json
 import os
@@ -34,6 +35,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("openai")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def frozen_imports() -> None:
+    """Have the garbage collector look through what tests make, not at all of openai's classes each time."""
+    pytest.importorskip("openai")
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -72,6 +72,7 @@ EACH_ENDS = f"""
 layer.init()
 list(begin("before"))  # loads once what the children need
 layer.shutdown()
+gc.freeze()  # what a child does not look through it need not copy
 for delivery in ("background", "inline"):
     for name, end in {ENDS!r}.items():
         if os.fork() == 0:
@@ -101,6 +102,7 @@ FORKS = {
 }
 EACH_FORKS = f"""
 layer.init()
+gc.freeze()  # what a child does not look through it need not copy
 for name, (child, parent) in {FORKS!r}.items():
     stream = begin(name)
     if os.fork() == 0:
