@@ -18,7 +18,7 @@ PEERS = (
     "logfire",
 )
 QUICK_PEERS = ("none", "layer", "openinference", "langfuse")
-LEAST = 3
+LEAST = 2
 
 
 class Effort(NamedTuple):
@@ -26,8 +26,8 @@ class Effort(NamedTuple):
 
     Attributes:
         peers: Those that are measured.
-        starts: How often their processes are started anew: of two that do the same one may be faster for as long as it
-            lives.
+        starts: How often their processes are started anew, if there is time: of two that do the same one may be faster
+            for as long as it lives.
         share: The part of the usual turns, and of the usual time.
     """
 
@@ -35,11 +35,11 @@ class Effort(NamedTuple):
     starts: int = 2
     share: float = 1.0
 
-    def turns(self, most: int, seconds: float) -> Iterator[int]:
+    def turns(self, most: int, seconds: float, least: int = LEAST) -> Iterator[int]:
         """Number the turns: as many as there are, while there is time, and a few in any case."""
         end = time.monotonic() + seconds * self.share
-        for at in range(max(LEAST, round(most * self.share))):
-            if at >= LEAST and time.monotonic() > end:
+        for at in range(max(least, round(most * self.share))):
+            if at >= least and time.monotonic() > end:
                 return
             yield at
 

@@ -19,7 +19,7 @@ PARTS = ("at rest", "peak", "after", "threads")
 def measure(effort: Effort, servers: Servers) -> list[Row]:
     """Take one peer after the other, so that they do not crowd the machine."""
     found: dict[str, dict[str, list[float]]] = {peer: defaultdict(list) for peer in effort.peers}
-    for _ in range(effort.starts):
+    for _ in effort.turns(2, 60, least=1):
         for peer in effort.peers:
             with pairs_of([peer], servers) as pairs:
                 for part, value in added(pairs[peer]).items():

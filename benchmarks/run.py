@@ -74,8 +74,9 @@ def versions_of(effort: Effort, servers: Servers) -> dict[str, str]:
 def measured(name: str, effort: Effort, servers: Servers) -> list[Any]:
     """Measure a section, and say how long it took."""
     began = time.monotonic()
+    print(f"{name} ...", file=sys.stderr, flush=True)
     rows: list[Any] = importlib.import_module(name).measure(effort, servers)
-    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return rows
 
 
