@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Mapping, cast
 
 import httpx
 
+from ._secrets import Secret
 from ._shortcut import Asking
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ class DirectClient:
         timeout: float,
         auth: ProviderAuth | None,
     ) -> None:
-        self._base_url = str(httpx.URL(base_url)).rstrip("/")
+        url = httpx.URL(base_url)
+        self._base_url = str(url).rstrip("/")
         self._transport = transport
-        self._headers = dict(headers)
+        self._headers = Secret({**headers, **(_login(url) if auth is None else {})})
         self._timeout = (timeout, timeout)
         self._auth = auth
 
@@ -58,11 +60,19 @@ class DirectClient:
         """Give itself: it does what is asked of an httpx client."""
         return self
 
-    def request(self, *, method: str, url: str, headers: Mapping[str, str] | None = None, **body: Any) -> Answer:
+    def request(self, *, method: str, url: str, headers: Mapping[str, str] | None = None, json: Any = None) -> Answer:
         """Send a request, with credentials where there is an auth, and read its whole answer."""
-        own = {**self._headers, **(headers or {})}
-        content = encode(body["json"]).encode("utf-8") if "json" in body else None
-        asking = Asking(method.upper(), self._base_url + url, own, content, self._timeout)
+        body = None if json is None else encode(json).encode("utf-8")
+        own = Secret({**self._headers.reveal(), **(headers or {})})
+        asking = Asking(method.upper(), self._base_url + url, own.reveal(), body, self._timeout)
         if self._auth is None:
             return self._transport.exchange(asking)
         return self._auth.exchange(asking, self._transport)
+
+
+def _login(url: httpx.URL) -> dict[str, str]:
+    """Give the header that httpx makes of a login in a URL. requests would make none of a name without a password."""
+    if not url.username and not url.password:
+        return {}
+    request = next(httpx.BasicAuth(url.username, url.password).sync_auth_flow(httpx.Request("GET", url)))
+    return {"Authorization": request.headers["Authorization"]}

@@ -10,15 +10,7 @@ import netrc  # noqa: F401  (requests imports it in its first request: a child f
 import time
 from contextlib import contextmanager
 from functools import partial
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    AsyncGenerator,
-    Callable,
-    Generator,
-    Iterator,
-    TypeVar,
-)
+from typing import TYPE_CHECKING, Any, AsyncGenerator, Callable, Generator, Iterator, TypeVar
 
 import httpx
 import requests
@@ -39,6 +31,9 @@ if TYPE_CHECKING:
     from http.cookiejar import CookieJar
 
 T = TypeVar("T")
+
+_dispatch_hook: Any = requests.hooks.dispatch_hook
+_keep_cookies: Any = requests.cookies.extract_cookies_to_jar
 
 UNAUTHORIZED = 401
 # Marks a request whose headers hold credentials of a provider.
@@ -69,6 +64,7 @@ EXCEPTIONS: list[tuple[type[BaseException], type[httpx.RequestError]]] = [
     (failed.InvalidJSONError, httpx.DecodingError),
     (failed.RequestException, httpx.RequestError),
     (UnicodeError, httpx.LocalProtocolError),
+    (ValueError, httpx.RequestError),  # such as a redirect to what is no URL
 ]
 
 # requests reports these inside a ConnectionError; they say more than it does.
@@ -162,16 +158,19 @@ class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 answer = self._shortcut.send(asking, seconds)
                 if answer is not None and not answer.is_redirect:
                     return answer
-                response = self._send(asking, seconds) if answer is None else self._follow(answer, asking, seconds)
+                response = _before_method_change(self._answered(answer, asking, seconds), asking.method)
+                return Answer(response.status_code, response.headers, response.content, response.reason or "")
+        except (failed.RequestException, urllib3_failed.HTTPError, OSError, ValueError) as error:
+            raise _as_httpx(error, asking) from error
+
+    def _answered(self, redirect: Answer | None, asking: Asking, timeout: Seconds) -> requests.Response:
+        try:
+            return self._send(asking, timeout) if redirect is None else self._follow(redirect, asking, timeout)
         except failed.HTTPError as error:
             # A hook that calls raise_for_status() got an answer; what it means is for the caller to say.
             if error.response is None:
-                raise _as_httpx(error, asking) from error
-            response = error.response
-        except (failed.RequestException, urllib3_failed.HTTPError, OSError, UnicodeError) as error:
-            raise _as_httpx(error, asking) from error
-        response = _before_method_change(response, asking.method)
-        return Answer(response.status_code, response.headers, response.content, response.reason or "")
+                raise
+            return error.response
 
     def _follow(self, answer: Answer, asking: Asking, timeout: Seconds) -> requests.Response:
         """Let requests go where a redirect points, as it does after a first answer of its own."""
@@ -181,14 +180,10 @@ class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         prepared = session.prepare_request(request)
         adapter: Any = session.get_adapter(asking.url)
         response: Any = adapter.build_response(prepared, answer.raw)
-        response._content, response._content_consumed = answer.content, True  # noqa: SLF001  (read already)
-        for hook in prepared.hooks["response"]:
-            hook(response)
-        settings: Any = session.merge_environment_settings(asking.url, {}, None, None, None)
-        steps: list[requests.Response] = [
-            response,
-            *session.resolve_redirects(response, prepared, timeout=timeout, **settings),
-        ]
+        settings: Any = {"timeout": timeout, **session.merge_environment_settings(asking.url, {}, None, None, None)}
+        response = _dispatch_hook("response", prepared.hooks, response, **settings)
+        _keep_cookies(session.cookies, prepared, answer.raw)
+        steps: list[requests.Response] = [response, *session.resolve_redirects(response, prepared, **settings)]
         steps[-1].history = steps[:-1]
         return steps[-1]
 
@@ -234,15 +229,14 @@ def _confining(session: requests.Session) -> dict[str, list[Callable[..., Any]]]
 
 def _headers(request: httpx.Request) -> dict[str, str]:
     """Give the headers that somebody chose, as they spelled them, without those that httpx adds to every request."""
-    found: dict[str, str] = {}
-    encoding = request.headers.encoding
-    for raw, octets in request.headers.raw:
-        name, value = raw.decode("ascii"), octets.decode(encoding)
-        lower = name.lower()
-        is_own_host = lower == "host" and octets == request.url.netloc
-        if not is_own_host and lower not in HOP_HEADERS and value != HTTPX_HEADERS.get(lower):
-            found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
+    names = dict.fromkeys(name.decode("ascii") for name, _ in request.headers.raw)
+    return {name: request.headers[name] for name in names if not _is_added(name.lower(), request)}
+
+
+def _is_added(name: str, request: httpx.Request) -> bool:
+    value = request.headers[name]
+    is_own_host = name == "host" and value.encode("ascii", "replace") == request.url.netloc
+    return is_own_host or name in HOP_HEADERS or value == HTTPX_HEADERS.get(name)
 
 
 def _before_method_change(response: requests.Response, method: str) -> requests.Response:

@@ -1,59 +1,73 @@
 """The short way through a `requests.Session`, for a session on which nothing hangs that could tell the difference.
 
 requests looks proxies, certificates and netrc up in the environment for every request, prepares the request twice and
-wraps the answer: three quarters of what a request costs. Where a session, its adapter and requests itself are as they
-come out of the box, but for settings that are read here, the same bytes go out over the same pool of connections.
-Anything else goes the long way: hooks, auth, params, proxies, netrc, adapters of the owner's own, patched methods.
+wraps the answer: most of what a request costs. Where a session, its adapter and requests itself are as they come out
+of the box, but for settings that are read here, the same bytes go out over the same pool of connections. Anything else
+goes the long way: hooks, auth, params, proxies, netrc, adapters of the owner's own, patched methods.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from types import SimpleNamespace
 from typing import Any, Mapping, MutableMapping, NamedTuple, Optional, Tuple
 
 import requests
-from requests import cookies as _cookies
 from requests import exceptions as failed
-from requests.adapters import HTTPAdapter
+from requests.models import CONTENT_CHUNK_SIZE, REDIRECT_STATI
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_netrc_auth, select_proxy
-from urllib3 import Timeout
 from urllib3 import exceptions as urllib3_failed
 
 from ._retry import untried
+from ._secrets import Secret
+from ._shipped import is_plain_adapter, is_plain_session, is_untouched
 
-_cookie_header: Any = _cookies.get_cookie_header
-_keep_cookies: Any = _cookies.extract_cookies_to_jar
+_adapters: Any = requests.adapters
+_cookies: Any = requests.cookies
 
 MAX_AGE = 10.0  # seconds after which the environment's settings are looked up again, should a file have changed
 
-# What a session and an adapter do on the way. Who replaces one of these, on the class or on an object, wants to see it.
-_SESSION = ("request", "send", "prepare_request", "merge_environment_settings", "get_adapter", "rebuild_auth")
-_ADAPTER = (
-    "send",
-    "build_response",
-    "get_connection_with_tls_context",
-    "build_connection_pool_key_attributes",
-    "cert_verify",
-    "add_headers",
-    "request_url",
-    "get_connection",
+# A URL that requests sends as it is: lower case where case means nothing, no escapes, no dot segments, none to quote.
+_HOST = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]"
+_PATH = r"(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*)*/?"
+_QUERY = r"\?[A-Za-z0-9_~!$&'()*+,;=:@./?-]+"
+_plain_url = re.compile(rf"(https?://(?:{_HOST})(?::[1-9][0-9]{{0,4}})?)({_PATH})({_QUERY})?").fullmatch
+
+PECULIAR_HEADERS = {"content-length", "cookie", "host", "transfer-encoding"}  # requests has ways of its own with them
+BODILESS_METHODS = {"GET", "HEAD"}
+
+# urllib3's exceptions as requests tells them: the first that fits is taken, and one that is not here stays as it is.
+Kinds = Tuple[Tuple[type, Any], ...]
+SENDING: Kinds = (
+    (urllib3_failed.ProtocolError, failed.ConnectionError),
+    (OSError, failed.ConnectionError),
+    (urllib3_failed.ClosedPoolError, failed.ConnectionError),
+    (urllib3_failed.SSLError, failed.SSLError),
+    (urllib3_failed.ReadTimeoutError, failed.ReadTimeout),
+    (urllib3_failed.InvalidHeader, failed.InvalidHeader),
+)
+# By the reason for which urllib3 tries no more.
+EXHAUSTED: Kinds = (
+    (urllib3_failed.NewConnectionError, failed.ConnectionError),  # a ConnectTimeoutError by inheritance only
+    (urllib3_failed.ConnectTimeoutError, failed.ConnectTimeout),
+    (urllib3_failed.ResponseError, failed.RetryError),
+    (urllib3_failed.ProxyError, failed.ProxyError),
+    (urllib3_failed.SSLError, failed.SSLError),
+    (object, failed.ConnectionError),
+)
+READING: Kinds = (
+    (urllib3_failed.ProtocolError, failed.ChunkedEncodingError),
+    (urllib3_failed.DecodeError, failed.ContentDecodingError),
+    (urllib3_failed.ReadTimeoutError, failed.ConnectionError),
+    (urllib3_failed.SSLError, failed.SSLError),
 )
 
-
-def _methods() -> list[Any]:
-    return [vars(requests.Session).get(name) for name in _SESSION] + [vars(HTTPAdapter).get(name) for name in _ADAPTER]
-
-
-_ORIGINAL = _methods()
-_IS_AS_SHIPPED = all(
-    getattr(method, "__module__", "").startswith("requests.") for method in _ORIGINAL if method is not None
-) and hasattr(HTTPAdapter, "build_connection_pool_key_attributes")
-
-
 Seconds = Tuple[Optional[float], Optional[float]]
+Headers = Secret["dict[str, str]"]
 
 
 class Asking:
@@ -78,22 +92,30 @@ class Asking:
         self.extensions: MutableMapping[str, Any] = {}
 
 
-class Answer(NamedTuple):
-    """What a server answered; it has of httpx's response what the generated client asks for."""
+class Answer:
+    """What a server answered; it has of httpx's response what the generated client asks for.
 
-    status_code: int
-    headers: Mapping[str, str]
-    content: bytes
-    reason: str
-    raw: Any = None  # urllib3's, for requests to make more of it
+    Args:
+        status_code: The HTTP status.
+        headers: The headers.
+        content: The body; empty where it points elsewhere, since requests reads that on its way there.
+        reason: What the server calls the status.
+        raw: urllib3's answer, for requests to make more of it.
+    """
 
-    def __repr__(self) -> str:
-        return f"<Answer {self.status_code}>"
+    def __init__(
+        self, status_code: int, headers: Mapping[str, str], content: bytes, reason: str, raw: Any = None
+    ) -> None:
+        self.status_code = status_code
+        self.headers = headers
+        self.content = content
+        self.reason = reason
+        self.raw = raw
 
     @property
     def is_redirect(self) -> bool:
-        """Whether it points elsewhere."""
-        return 300 <= self.status_code < 400 and "location" in self.headers
+        """Whether requests would look where it points."""
+        return self.status_code in REDIRECT_STATI and "location" in self.headers
 
     @property
     def text(self) -> str:
@@ -105,21 +127,33 @@ class Answer(NamedTuple):
         return json.loads(self.content)
 
 
+class _Given(NamedTuple):
+    """What the owner of a session, and of the process, may change at any time; read at one time."""
+
+    manager: Any
+    options: dict[str, Any]
+    verify: Any
+    cert: Any
+    trust_env: bool
+    headers: dict[str, Any]
+    environment: dict[Any, Any]
+
+
 class _Settings(NamedTuple):
     """What requests would find out for each request to one origin, as long as nothing changes.
 
     Attributes:
-        pool: The connections; None where the long way has to be gone.
-        manager: The adapter's pool manager, which makes new ones after a fork.
+        pool: By which the adapter's pools tell connections apart; None where only the long way is right.
+        tls: What certificates to trust, and the client's own.
         headers: The session's, by lower-cased name.
-        made_of: What all this was found out from.
+        given: What all this was found out from.
         ends: When to look again, monotonic.
     """
 
-    pool: Any
-    manager: Any
-    headers: dict[str, tuple[str, str]]
-    made_of: tuple[Any, ...]
+    pool: dict[str, Any] | None
+    tls: tuple[Any, Any]
+    headers: Secret[dict[str, tuple[str, str]]]
+    given: Secret[_Given]
     ends: float
 
 
@@ -137,10 +171,10 @@ class Shortcut:
         self._known: dict[str, _Settings] = {}
 
     def send(self, asking: Asking, timeout: Seconds) -> Answer | None:
-        """Send a request and read its whole answer.
+        """Send a request and read its whole answer, unless that points elsewhere.
 
         Args:
-            asking: The request; nothing in its URL needs quoting.
+            asking: The request.
             timeout: Seconds to connect, and to wait for an answer, in place of its own.
 
         Returns:
@@ -149,137 +183,163 @@ class Shortcut:
         Raises:
             requests.RequestException: As the session would.
         """
-        adapter = self._adapter(asking.url)
-        if adapter is None:
+        parts, adapter, limits = _plain_url(asking.url), self._adapter(asking.url), _limits(timeout)
+        if parts is None or adapter is None or limits is None or not _is_plain(asking.headers):
             return None
-        scheme, _, rest = asking.url.partition("://")
-        host, slash, path = rest.partition("/")
-        settings = self._settings(adapter, f"{scheme}://{host}")
+        settings = self._settings(adapter, parts[1])
         if settings.pool is None:
             return None
-        headers = _merged(settings.headers, asking.headers)
-        if self._session.cookies:
-            cookies = _cookie_header(self._session.cookies, _request(asking, headers))
-            if cookies is not None:
-                headers["Cookie"] = cookies
+        headers = self._headers(settings, asking)
+        pool = adapter.poolmanager.connection_from_host(**settings.pool)
+        adapter.cert_verify(pool, asking.url, *settings.tls)
         retries = adapter.max_retries if self._is_retried else untried(adapter)
-        answer = _sent(settings.pool, slash + path, asking, headers, retries=retries, timeout=timeout)
-        if answer is not None and "set-cookie" in answer.headers:
-            _keep_cookies(self._session.cookies, _request(asking, headers), answer.raw)
+        response = _sent(pool, (parts[2] or "/") + (parts[3] or ""), asking, headers, (retries, limits))
+        answer = Answer(response.status, CaseInsensitiveDict(response.headers), b"", response.reason or "", response)
+        if not answer.is_redirect:
+            self._keep_cookies(answer, asking)
+            answer.content = _content(response)
         return answer
 
-    def _adapter(self, url: str) -> HTTPAdapter | None:
-        """Give the adapter, if nothing on the way to it is anybody's own."""
-        session = self._session
-        if type(session) is not requests.Session or not _IS_AS_SHIPPED or _methods() != _ORIGINAL:
+    def _adapter(self, url: str) -> Any:
+        """Give the adapter, if nothing on the way to it and in it is anybody's own."""
+        if not is_untouched() or not is_plain_session(self._session):
             return None
-        if session.auth or session.params or session.stream or session.proxies or session.hooks.get("response"):
-            return None
-        adapter = session.get_adapter(url)
-        if type(adapter) is not HTTPAdapter or not vars(adapter).keys().isdisjoint(_ADAPTER):
-            return None
-        return adapter if vars(session).keys().isdisjoint(_SESSION) else None
+        adapter = self._session.get_adapter(url)
+        return adapter if is_plain_adapter(adapter) else None
 
-    def _settings(self, adapter: HTTPAdapter, origin: str) -> _Settings:
-        session = self._session
-        made_of = (session.verify, session.cert, session.trust_env, tuple(session.headers.items()), _environment())
+    def _settings(self, adapter: Any, origin: str) -> _Settings:
+        given = _given(self._session, adapter)
         known = self._known.get(origin)
-        if (
-            known is None
-            or known.manager is not adapter.poolmanager
-            or known.made_of != made_of
-            or known.ends < time.monotonic()
-            or (known.pool is not None and known.pool.pool is None)
-        ):
-            known = self._known[origin] = _found_out(session, adapter, origin, made_of)
+        if known is None or known.given != given or known.ends < time.monotonic():
+            known = self._known[origin] = _found_out(adapter, origin, given)
         return known
 
+    def _headers(self, settings: _Settings, asking: Asking) -> Headers:
+        """Give what requests would send, in its order."""
+        headers = Secret(dict({**settings.headers.reveal(), **_by_lower_name(asking.headers).reveal()}.values()))
+        if self._session.cookies:  # in a jar of its own, which forgets what is too old without the session's noticing
+            jar = _cookies.merge_cookies(_cookies.RequestsCookieJar(), self._session.cookies)
+            cookies = Secret(_cookies.get_cookie_header(jar, _request(asking)))
+            if cookies.reveal() is not None:
+                headers.reveal()["Cookie"] = cookies.reveal()
+        if asking.body or asking.method not in BODILESS_METHODS:
+            headers.reveal()["Content-Length"] = str(len(asking.body or b""))
+        return headers
 
-def _sent(
-    pool: Any, path: str, asking: Asking, headers: Mapping[str, str], *, retries: Any, timeout: Seconds
-) -> Answer | None:
+    def _keep_cookies(self, answer: Answer, asking: Asking) -> None:
+        if "set-cookie" in answer.headers or "set-cookie2" in answer.headers:
+            _cookies.extract_cookies_to_jar(self._session.cookies, _request(asking), answer.raw)
+
+
+def _limits(timeout: Seconds) -> Any:
     try:
-        response = pool.urlopen(
+        return _adapters.TimeoutSauce(connect=timeout[0], read=timeout[1])
+    except ValueError:  # requests has words for it
+        return None
+
+
+def _is_plain(headers: Mapping[str, Any]) -> bool:
+    """Tell whether headers are such that requests and HTTP take them as they are."""
+    return all(
+        isinstance(name, str)
+        and isinstance(value, str)
+        and (name + value).isascii()
+        and (name + value).isprintable()
+        and ":" not in name
+        and not name.startswith(" ")
+        and not value.startswith(" ")
+        and name.lower() not in PECULIAR_HEADERS
+        for name, value in headers.items()
+    )
+
+
+def _by_lower_name(headers: Mapping[str, Any]) -> Secret[dict[str, tuple[str, str]]]:
+    return Secret({name.lower(): (name, value) for name, value in headers.items()})
+
+
+def _request(asking: Asking) -> Any:
+    """Give what a cookie jar asks of a request of requests'."""
+    return SimpleNamespace(url=asking.url, headers={})
+
+
+def _given(session: requests.Session, adapter: Any) -> Secret[_Given]:
+    manager = adapter.poolmanager
+    environment = dict(getattr(os.environ, "_data", os.environ))  # as it is, which is quickly compared
+    return Secret(
+        _Given(
+            manager,
+            dict(manager.connection_pool_kw),
+            session.verify,
+            session.cert,
+            session.trust_env,
+            dict(session.headers.items()),
+            environment,
+        )
+    )
+
+
+def _found_out(adapter: Any, origin: str, given: Secret[_Given]) -> _Settings:
+    url = f"{origin}/"
+    session = requests.Session()  # one that nobody changes meanwhile
+    session.verify, session.cert, session.trust_env = given.reveal()[2:5]
+    pool, tls = None, (None, None)
+    try:
+        merged: Any = session.merge_environment_settings(url, {}, None, None, None)
+        has_login = session.trust_env and get_netrc_auth(url) is not None
+        if select_proxy(url, merged["proxies"]) is None and not has_login and _is_plain(given.reveal().headers):
+            tls = (merged["verify"], merged["cert"])
+            host, options = adapter.build_connection_pool_key_attributes(requests.Request("POST", url).prepare(), *tls)
+            pool = {**host, "pool_kwargs": options}
+    except (OSError, ValueError):  # on the long way it is said in requests' own words
+        pool = None
+    headers = _by_lower_name({} if pool is None else given.reveal().headers)
+    return _Settings(pool, tls, headers, given, time.monotonic() + MAX_AGE)
+
+
+def _sent(pool: Any, path: str, asking: Asking, headers: Headers, how: tuple[Any, Any]) -> Any:
+    try:
+        return pool.urlopen(
             asking.method,
-            path or "/",
-            body=asking.body,
-            headers=headers,
+            path,
+            body=asking.body or None,
+            headers=headers.reveal(),
             redirect=False,
             assert_same_host=False,
             preload_content=False,
             decode_content=False,
-            retries=retries,
-            timeout=Timeout(connect=timeout[0], read=timeout[1]),
+            retries=how[0],
+            timeout=how[1],
         )
     except (urllib3_failed.HTTPError, OSError) as error:
-        raise _as_requests(error) from error
-    except ValueError:  # a header that cannot be written: requests has words for it
-        return None
+        is_exhausted = isinstance(error, urllib3_failed.MaxRetryError)
+        kind = _kind(getattr(error, "reason", None), EXHAUSTED) if is_exhausted else _kind(error, SENDING)
+        if kind is None:
+            raise
+        raise kind(error, request=_prepared(asking, headers)) from error
+
+
+def _content(response: Any) -> bytes:
     try:
-        content = response.read(decode_content=True)
+        if _is_of_one_piece(response):
+            return bytes(response.read(decode_content=True))
+        return b"".join(response.stream(CONTENT_CHUNK_SIZE, decode_content=True))
     except (urllib3_failed.HTTPError, OSError) as error:
-        raise _as_requests_reading(error) from error
-    return Answer(response.status, response.headers, content, response.reason or "", response)
+        kind = _kind(error, READING)
+        if kind is None:
+            raise
+        raise kind(error) from error
 
 
-def _request(asking: Asking, headers: Mapping[str, str]) -> Any:
-    """Give what the cookie jar asks of a request of requests'."""
-    return SimpleNamespace(url=asking.url, headers=headers)
+def _is_of_one_piece(response: Any) -> bool:
+    """Tell whether reading a body at once, which is quicker, gives and raises what reading it by and by does."""
+    is_counted = response.enforce_content_length and response.length_remaining is not None and not response.chunked
+    return is_counted and "content-encoding" not in response.headers
 
 
-def _environment() -> Any:
-    """Give what the environment is, in a form that is quickly compared."""
-    return dict(getattr(os.environ, "_data", os.environ))
+def _kind(error: BaseException | None, kinds: Kinds) -> Any:
+    return next((kind for theirs, kind in kinds if isinstance(error, theirs)), None)
 
 
-def _found_out(session: requests.Session, adapter: HTTPAdapter, origin: str, made_of: tuple[Any, ...]) -> _Settings:
-    url = f"{origin}/"
-    merged: Any = session.merge_environment_settings(url, {}, None, None, None)
-    is_short = select_proxy(url, merged["proxies"]) is None
-    is_short = is_short and not (session.trust_env and get_netrc_auth(url))
-    headers = {name.lower(): (name, value) for name, value in session.headers.items() if isinstance(value, str)}
-    is_short = is_short and len(headers) == len(session.headers)
-    pool = None
-    if is_short and "@" not in origin:
-        prepared = requests.Request("POST", url).prepare()
-        host, kwargs = adapter.build_connection_pool_key_attributes(prepared, merged["verify"], merged["cert"])
-        pool = adapter.poolmanager.connection_from_host(**host, pool_kwargs=kwargs)
-        adapter.cert_verify(pool, url, merged["verify"], merged["cert"])  # type: ignore[no-untyped-call]
-    return _Settings(pool, adapter.poolmanager, headers, made_of, time.monotonic() + MAX_AGE)
-
-
-def _merged(session: Mapping[str, tuple[str, str]], own: Mapping[str, str]) -> dict[str, str]:
-    lowered = {name.lower() for name in own}
-    return {**{name: value for lower, (name, value) in session.items() if lower not in lowered}, **own}
-
-
-def _as_requests(error: BaseException) -> failed.RequestException:
-    """Give urllib3's error as the exception that requests makes of it when it sends."""
-    reason = getattr(error, "reason", None) if isinstance(error, urllib3_failed.MaxRetryError) else error
-    kind: type[failed.RequestException] = failed.ConnectionError
-    if isinstance(reason, urllib3_failed.ConnectTimeoutError):
-        kind = (
-            failed.ConnectionError if isinstance(reason, urllib3_failed.NewConnectionError) else failed.ConnectTimeout
-        )
-    elif isinstance(reason, urllib3_failed.ResponseError):
-        kind = failed.RetryError
-    elif isinstance(reason, urllib3_failed.ProxyError):
-        kind = failed.ProxyError
-    elif isinstance(reason, urllib3_failed.SSLError):
-        kind = failed.SSLError
-    elif isinstance(error, urllib3_failed.ReadTimeoutError):
-        kind = failed.ReadTimeout
-    elif isinstance(error, urllib3_failed.InvalidHeader):
-        kind = failed.InvalidHeader
-    return kind(error)
-
-
-def _as_requests_reading(error: BaseException) -> failed.RequestException:
-    """Do the same for one that came while the answer was read."""
-    if isinstance(error, urllib3_failed.ProtocolError):
-        return failed.ChunkedEncodingError(error)
-    if isinstance(error, urllib3_failed.DecodeError):
-        return failed.ContentDecodingError(error)
-    if isinstance(error, urllib3_failed.SSLError):
-        return failed.SSLError(error)
-    return failed.ConnectionError(error)
+def _prepared(asking: Asking, headers: Headers) -> requests.PreparedRequest:
+    """Give what an exception of requests' has with it."""
+    return requests.Request(asking.method, asking.url, headers.reveal(), data=asking.body).prepare()

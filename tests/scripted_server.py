@@ -95,6 +95,7 @@ class ScriptedServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # headers and body are written one after the other
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -111,7 +112,7 @@ class ScriptedServer:
                 with suppress(OSError):
                     self._write(answer)
 
-            do_GET = do_POST = do_PUT = answer  # noqa: N815  (http.server's names)
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815  (http.server's names)
 
             def _write(self, answer: Answer) -> None:
                 self.send_response(answer.status)
