@@ -92,6 +92,13 @@ ROWS = [
     Row("plain", CREATE, chat(temperature=0.5, seed=7), ways.whole, says(WHOLE)),
     Row("two choices", CREATE, chat(n=2), ways.whole, says(WHOLE, WHOLE)),
     Row("tools", CREATE, chat("tools", tools=TOOLS), ways.whole, says(None, finish="tool_calls", tools=CALLED)),
+    Row(
+        "tools, two choices",
+        CREATE,
+        chat("tools", n=2),
+        ways.whole,
+        says(None, None, finish="tool_calls", tools=tuple({**each, "choice": n} for n in (0, 1) for each in CALLED)),
+    ),
     Row("length", CREATE, chat("length", max_tokens=3), ways.whole, says(WHOLE, finish="length")),
     Row("azure", CREATE, chat("azure"), ways.whole, says(WHOLE)),
     # ---- streams

@@ -160,7 +160,13 @@ ROWS += [
         ways.whole,
         embeds("one", size=3),
     ),
-    Row("embeddings, raw", EMBED_RAW, {"model": "embed", "input": "one"}, ways.parsed, embeds("one", raw=True)),
+    Row(
+        "embeddings, raw",
+        EMBED_RAW,
+        {"model": "embed", "input": "one", "dimensions": 100},
+        ways.parsed,
+        embeds("one", size=100, raw=True),
+    ),
     Row(
         "embeddings, err-400",
         EMBED,

@@ -141,6 +141,22 @@ def test_inputs_changed_afterwards(
     assert ({"input": ["one", "two"]}, 2) == (action["data"], action["attributes"]["embeddings.count"])
 
 
+def test_body_changed_afterwards(held: tuple[Layer, str, threading.Event], client: Any, actions_of: ActionsOf) -> None:
+    """A body that the host put together itself is on record as it was, whatever openai makes of it."""
+    layer, session_id, go_on = held
+    body: Fields = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello there"}], "stop": ["end"]}
+    headers = {"X-Layer-Session-Id": session_id}
+    client.post("/chat/completions", cast_to=object, body=body, options={"headers": headers})
+    body["messages"][0]["content"] = "changed"
+    body["messages"].append({"role": "user", "content": "changed"})
+    body["stop"].clear()
+    body["user"] = "changed"
+    go_on.set()
+    asked = actions_of(layer, session_id)[2]
+    assert [["hello there"]] == texts([asked])
+    assert (["end"], False) == (asked["attributes"]["model.stop"], "model.user" in asked["attributes"])
+
+
 def test_tool_calls_added_up_in_the_first_chunk(host: Host) -> None:
     """The arguments of tool calls may be added up in the chunks themselves, as OpenAI's own guide does it."""
     calls: dict[int, Any] = {}

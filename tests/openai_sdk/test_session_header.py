@@ -187,3 +187,15 @@ def test_options_used_again(model: str, kind: str, host: Host, openai_requests: 
     assert 2 * CALL == kinds(host.told(session_id))
     assert ["1", "1"] == [received.headers["x-mine"] for received in openai_requests()]
     assert [] == sent(openai_requests)
+
+
+def test_options_of_another_endpoint_used_again(host: Host, openai_requests: Requests) -> None:
+    """So are the options of a request that is not recorded."""
+    headers = {NAME: host.layer.create_session()}
+    options = models.FinalRequestOptions.construct(method="get", url="/models", headers=headers)
+    held = options.headers
+    for _ in range(2):
+        host.client("OpenAI").request(object, options)
+        assert held is options.headers
+        assert headers == held
+    assert [] == sent(openai_requests)
