@@ -145,8 +145,8 @@ ANSWERS = {
     "gzip that is cut": Case(answers=[Answer(200, gzip.compress(b"fine" * 9)[:-9], {"Content-Encoding": "gzip"})]),
     "cut": Case(answers=[CUT, Answer(200)], times=2),
     "cut before it begins": Case(answers=[Answer(cut=True), Answer(200)], times=2),
-    "late": Case(answers=[Answer(delay=30)], timeout=(1.0, 0.1)),
-    "late in the middle": Case(answers=[Answer(200, b"half", {"Content-Length": "100"})], timeout=(1.0, 0.1)),
+    "late": Case(answers=[Answer(delay=30)], timeout=(1.0, 0.3)),
+    "late in the middle": Case(answers=[Answer(200, b"half", {"Content-Length": "100"})], timeout=(1.0, 0.3)),
     "chunks": Case(answers=[CHUNKED + b"4\r\nfine\r\n0\r\nX-Trailer: 1\r\n\r\n"], times=2),
     "chunks that are cut": Case(answers=[CHUNKED + b"9\r\nfine" + CLOSE]),
     "chunks without an end": Case(answers=[CHUNKED + b"4\r\nfine\r\n" + CLOSE]),
@@ -175,7 +175,7 @@ ANSWERS = {
         answers=[Answer(503)], prepare=retries(total=1, status_forcelist=[503], raise_on_status=False)
     ),
     "retried after a cut": Case(answers=[Answer(cut=True), Answer(200)], prepare=retries(total=3)),
-    "retried though late": Case(answers=[Answer(delay=30)], prepare=retries(total=1), timeout=(1.0, 0.1)),
+    "retried though late": Case(answers=[Answer(delay=30)], prepare=retries(total=1), timeout=(1.0, 0.3)),
     "not to be retried": Case(answers=[Answer(cut=True)], prepare=adapter(max_retries=Retry(total=False))),
     "wish that is none": Case(
         answers=[Answer(503, b"", {"Retry-After": "soon"})], prepare=retries(total=1, status_forcelist=[503])
