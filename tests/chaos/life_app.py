@@ -64,6 +64,8 @@ def celery_app() -> Any:
 if sys.argv[0].endswith(("gunicorn", "uwsgi")):
     begin()  # in the master, because of --preload
     act(BEFORE)
+    if sys.argv[0].endswith("uwsgi"):
+        layer.flush(10)  # it forks whatever threads are at: after one in the middle of Python, the child would hang
 elif sys.argv[0].endswith("celery"):
     app = celery_app()
     begin()

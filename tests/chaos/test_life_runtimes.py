@@ -124,7 +124,15 @@ def test_gunicorn_with_preload(run: Run, fake_layer: FakeLayer, kind: tuple[str,
 def test_uwsgi(run: Run, fake_layer: FakeLayer) -> None:
     """The master begins and records before it forks two workers behind Python's back; SIGTERM ends all in order."""
     port = free_port()
-    options = ("--http-socket", f"127.0.0.1:{port}", "--master", "--processes", "2", "--die-on-term")
+    options = (
+        "--http-socket",
+        f"127.0.0.1:{port}",
+        "--master",
+        "--processes",
+        "2",
+        "--die-on-term",
+        "--enable-threads",
+    )
     server, served = serve(run, ("uwsgi", *options, "--module", "chaos.life_app:wsgi"), port)
     assert 0 == server.status(), server.stderr
     show(f"served by {len(served)} processes")

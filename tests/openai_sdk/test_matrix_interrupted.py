@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import threading
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 import pytest
 
@@ -142,6 +142,14 @@ def test_task_cancelled_mid_stream(host: Host) -> None:
     assert expect({**SLOW, **STREAM}) == host.told(host.run(program()))
 
 
+@pytest.fixture
+def _struck() -> Iterator[None]:
+    """Have Ctrl-C strike: a shell's background job ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def strike(holds: Callable[[], object]) -> threading.Thread:
     """Strike Ctrl-C as soon as it holds."""
     main = threading.main_thread().ident
@@ -157,6 +165,7 @@ def strike(holds: Callable[[], object]) -> threading.Thread:
     return thread
 
 
+@pytest.mark.usefixtures("_struck")
 def test_interrupt_mid_call(host: Host, openai_requests: Requests) -> None:
     """Ctrl-C while a call waits for its answer is on record, and reaches the host."""
     client = host.client("OpenAI")
@@ -167,6 +176,7 @@ def test_interrupt_mid_call(host: Host, openai_requests: Requests) -> None:
     assert stops(error("KeyboardInterrupt", "KeyboardInterrupt"))(SLOW) == host.told(session_id)
 
 
+@pytest.mark.usefixtures("_struck")
 def test_interrupt_mid_stream(host: Host) -> None:
     """Ctrl-C while a stream waits for its next chunk leaves on record what came before."""
     heard: list[Any] = []
