@@ -14,10 +14,11 @@ from matplotlib import pyplot as plt
 
 Rows = list[dict[str, Any]]
 OWN, OTHERS = "#c0392b", "#7f8c8d"
+CYCLE = ["#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#bcbd22", "#17becf"]  # none like OWN
 
 
-def bars(title: str, panels: dict[str, dict[str, list[float]]], unit: str, path: Path) -> None:
-    """Draw panels of bars, a bar a client, with its quartiles."""
+def bars(title: str, panels: dict[str, dict[str, list[float]]], unit: str, path: Path, scale: str = "linear") -> None:
+    """Draw panels of bars, a bar a client, with its quartiles; `symlog` is for what differs by powers of ten."""
     height = 0.9 + 0.24 * max(len(values) for values in panels.values())
     figure, axes = plt.subplots(1, len(panels), figsize=(3.1 * len(panels) + 0.6, height), squeeze=False)
     for axis, (name, values) in zip(axes[0], panels.items()):
@@ -31,6 +32,7 @@ def bars(title: str, panels: dict[str, dict[str, list[float]]], unit: str, path:
         axis.barh(clients, middle, color=colors, xerr=errors, error_kw={"lw": 0.8, "ecolor": "#2c3e50"})
         axis.set_title(name, fontsize=9)
         axis.set_xlabel(unit, fontsize=8)
+        axis.set_xscale(scale, **({"linthresh": 100} if scale == "symlog" else {}))
     finish(figure, title, path)
 
 
@@ -56,7 +58,7 @@ def finish(figure: Any, title: str, path: Path) -> None:
     """Write it small, and the same for the same figures."""
     figure.suptitle(title, fontsize=10)
     for axis in figure.axes:
-        axis.tick_params(labelsize=7)
+        axis.tick_params(which="both", labelsize=7)
         axis.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
@@ -102,6 +104,7 @@ def main() -> None:
     """Draw what there are figures of."""
     figures, folder = Path(sys.argv[1]), Path(sys.argv[2])
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "layer", "font.family": "sans-serif"})
+    mpl.rcParams["axes.prop_cycle"] = mpl.cycler(color=CYCLE)
     found: dict[str, Rows] = json.loads(figures.read_text("utf-8"))["found"]
     calls(found["openai_calls"], folder)
     started = {row["client"]: row["together cpu"] for row in found["startup"]}
@@ -113,6 +116,7 @@ def main() -> None:
         by(found["outage"], "sink", "wall"),
         "microseconds",
         folder / "outage.svg",
+        "symlog",
     )
     growth(found["growth"], folder)
     waiting(found["own"], folder)

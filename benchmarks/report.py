@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from environments import ROOT, interpreter
-from figures import table
 
 SECTIONS = ("openai_calls", "startup", "memory", "endings", "outage", "growth", "own")
 PLOTS = {
@@ -102,7 +101,7 @@ def memory() -> int:
 
 def written(facts: dict[str, str], found: dict[str, list[Any]], *, plots: bool) -> str:
     """Write the page."""
-    parts = [HEAD.format(about=table(["", ""], facts.items()))]
+    parts = [HEAD.format(about="\n".join(f"- {name}: {fact}" for name, fact in facts.items()))]
     for name in SECTIONS:
         if name in found:
             section = importlib.import_module(name)

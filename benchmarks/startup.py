@@ -26,7 +26,7 @@ PARTS = ("openai", "import", "init", "first call", "together", "together cpu", "
 def measure(effort: Effort, servers: Servers) -> list[Row]:
     """Start processes in turns, a peer's and a plain one in the same environment."""
     found: dict[str, dict[str, list[float]]] = {peer: defaultdict(list) for peer in effort.peers}
-    for at in effort.turns(10, 150):
+    for at in effort.turns(10, 150, least=4):
         for peer in effort.peers:
             took = {is_peer: once(peer, peer if is_peer else "none", servers) for is_peer in (at % 2 == 1, at % 2 == 0)}
             for part in PARTS:
