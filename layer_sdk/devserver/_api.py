@@ -59,6 +59,7 @@ class Api:
         store: Store,
         firewall: Firewall,
         settings: Settings,
+        *,
         hub: Hub,
         requests: Requests,
         gate: Gate | None = None,

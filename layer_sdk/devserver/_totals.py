@@ -48,8 +48,13 @@ class Totals:
         steps: Counter[int] = Counter()
         for period in self.periods:
             steps.update(period.steps)
-        sums = [sum(getattr(period, name) for period in self.periods) for name in ("actions", "tokens", "errors")]
-        return Period(self.periods[0].minute if self.periods else 0, *sums, steps)
+        return Period(
+            self.periods[0].minute if self.periods else 0,
+            sum(period.actions for period in self.periods),
+            sum(period.tokens for period in self.periods),
+            sum(period.errors for period in self.periods),
+            steps,
+        )
 
 
 def count(connection: sqlite3.Connection, digests: Iterable[Digest]) -> None:
