@@ -63,7 +63,7 @@ def test_every_view_is_accessible(visit: Open, sessions: Recorded, scheme: str, 
         named = address.replace("WHOLE", sessions.whole).replace("LONG", sessions.long)
         page = one.open(named.replace("EMPTY", sessions.empty))
         if name == "creation":
-            page.goto(page.locator(".creations a").first.get_attribute("href") or "")
+            one.open(page.locator(".creations a").first.get_attribute("href") or "")
         page.screenshot(path=SHOTS / f"{name}-{scheme}-{size}.png", full_page=name != "long")
         unfold(page)
         found[name] = violations(page)

@@ -54,9 +54,10 @@ class Visit:
         self.faults.append(f"policy: {what}")
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        # That a page says 404 is what is wanted of some; what they load may not be missing.
-        is_page = message.text.startswith("Failed to load resource") and message.location["url"] == self.page.url
-        if not is_page:
+        # That a page says 404 is what is wanted of some; what they load may not be missing. For JSON, which can not
+        # say what its icon is, a browser tries an address of its own.
+        may_miss = (self.page.url, f"{self.origin}/favicon.ico")
+        if not (message.text.startswith("Failed to load resource") and message.location["url"] in may_miss):
             self.faults.append(f"console: {message.text} ({message.location['url'][:200]})")
 
     def _on_dialog(self, dialog: Dialog) -> None:
