@@ -83,14 +83,8 @@ def _dev(options: argparse.Namespace) -> int:
             oidc_issuer=options.oidc_issuer,
             oidc_audience=options.oidc_audience,
         )
-        devserver.run(settings, on_ready=lambda url: _announce(url, settings.page_url(url)))
+        devserver.run(settings, on_ready=lambda url: print(f"Layer is ready at {url}", flush=True))
     except (devserver.StartError, ValueError) as error:
         print(f"layer-sdk dev: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _announce(url: str, page: str) -> None:
-    print(f"Layer is ready at {url}", flush=True)
-    if page != f"{url}/":
-        print(f"Its page, and the token that everybody needs here: {page}", flush=True)
