@@ -105,7 +105,7 @@ def _folded(name: str, text: str, colour: Callable[[str], Iterable[Stretch]], fi
     stretches = colour(text) if len(text) <= _LONGEST_COLOURED else ()
     lines = text.count("\n") + 1
     # tabindex: who has no mouse scrolls what is wide by keys, too.
-    block = Markup('<pre class="code" tabindex="0" role="region" aria-label="{}"><code>{}</code></pre>').format(
+    block = Markup('<pre class="code" tabindex="0" role="group" aria-label="{}"><code>{}</code></pre>').format(
         name, _woven(text, stretches, find(text))
     )
     if lines == 1:

@@ -5,6 +5,7 @@ What a client sends as `Authorization` is never kept; the variable LAYER_TOKEN s
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections import deque
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def as_curl(request: Received, base_url: str) -> str:
 
 def as_python(request: Received, base_url: str) -> str:
     """The request as a program that uses the generated client."""
-    known = _MODULES.get(request.operation) if request.status < 400 else None
+    known = _MODULES.get(request.operation) if request.status < 400 and _is_portable(request.body) else None
     tag, module, model = known or ("", "", "")
     imports = [
         "import json" if model else "",
@@ -112,6 +113,15 @@ def _call(module: str, model: str, request: Received) -> list[str]:
     body = [f"body = {model}.from_dict(json.loads({request.body!a}))"] if model else []
     arguments += ["client=client", *(["body=body"] if model else [])]
     return [*body, f"print({module}.sync_detailed({', '.join(arguments)}))"]
+
+
+def _is_portable(body: str | None) -> bool:
+    """Whether the client would write a body at all: it takes no half surrogate pair and no number that is infinite."""
+    try:
+        json.dumps(json.loads(body or "null"), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _plain_call(request: Received) -> list[str]:
