@@ -158,7 +158,8 @@ class Pages:
 
     async def _totals(self, request: Request) -> Response:
         chosen = request.query_params.get("range", "")
-        chosen = chosen if chosen in _RANGES else "day"
+        if chosen not in _RANGES:
+            chosen = "hour" if await self._store.run(_totals.is_young) else "day"
         totals = await self._store.run(partial(_totals.read, minutes=_RANGES[chosen][1]))
         ranges = {name: label for name, (label, _) in _RANGES.items()}
         charts, rows = charts_of(totals), rows_of(totals)

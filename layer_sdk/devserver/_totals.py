@@ -75,6 +75,12 @@ def count(connection: sqlite3.Connection, digests: Iterable[Digest]) -> None:
     )
 
 
+def is_young(connection: sqlite3.Connection) -> bool:
+    """Whether all that is recorded came within the last hour."""
+    oldest = connection.execute("SELECT min(minute) FROM totals").fetchone()[0]
+    return oldest is None or oldest > int(now().timestamp()) // 60 - 60
+
+
 def read(connection: sqlite3.Connection, minutes: int | None) -> Totals:
     """The totals of the last so many minutes, or of all time (None)."""
     last = int(now().timestamp()) // 60
