@@ -120,12 +120,14 @@ def test_a_server_that_others_reach_makes_up_a_token() -> None:
 
 
 def test_with_an_issuer_the_api_takes_its_tokens() -> None:
-    """Where an issuer vouches for who uses the API, the token is for the page alone."""
+    """Where an issuer vouches for who uses the API, the API asks for its tokens, and the page for the server's own."""
     with Server(Settings(token=TOKEN, oidc_issuer="http://127.0.0.1:9/realms/none")) as server:
-        answer = httpx.get(f"{server.url}/v1/applications", headers={"Authorization": f"Bearer {TOKEN}"})
-        page = httpx.get(f"{server.url}/dev/sessions", headers={"Authorization": f"Bearer {TOKEN}"})
-        assert 200 == page.status_code
-        assert answer.status_code in (401, 503)
+        for token in (TOKEN, "a-token-of-the-issuer"):
+            answer = httpx.get(f"{server.url}/v1/applications", headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code in (401, 503)
+            assert "The token of this server" not in answer.text
+            page = httpx.get(f"{server.url}/dev/sessions", headers={"Authorization": f"Bearer {token}"})
+            assert (200 if token == TOKEN else 401) == page.status_code
 
 
 @pytest.mark.parametrize("token", ["", "short", "with a space in it", "x" * 201])
