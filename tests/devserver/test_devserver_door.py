@@ -79,9 +79,9 @@ def test_without_the_token_nothing_is_shown(locked: httpx.Client) -> None:
 def test_a_wrong_token_is_none(locked: httpx.Client, wrong: str) -> None:
     """A token that is not the server's opens nothing, in whichever way it comes."""
     assert 401 == locked.get("/", params={"token": wrong}).status_code
-    assert 401 == locked.get("/v1/applications", headers={"Authorization": f"Bearer {wrong}".encode()}).status_code
+    assert 401 == locked.get("/v1/applications", headers=[(b"Authorization", f"Bearer {wrong}".encode())]).status_code
     name = "layer_dev_" + "0" * 12
-    assert 401 == locked.get("/", headers={"Cookie": f"{name}={wrong}".encode()}).status_code
+    assert 401 == locked.get("/", headers=[(b"Cookie", f"{name}={wrong}".encode())]).status_code
 
 
 def test_the_token_is_good_for_the_api(locked: httpx.Client) -> None:
