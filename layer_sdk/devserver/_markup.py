@@ -16,7 +16,8 @@ _LONGEST = 20_000
 _LONGEST_COLOURED = 30_000
 _FOLDED_FROM = 15
 _FENCE = re.compile(r"^[ ]{0,3}```[ ]*([\w+#.-]{0,20})[^\n`]*\n(.*?)(?:^[ ]{0,3}```[ ]*$|\Z)", re.DOTALL | re.MULTILINE)
-_JSON = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")(?P<name>:)?|(?P<number>-?\d[\d.eE+-]*)|(?P<word>true|false|null)')
+# A string that is cut off counts, too: to look for its end from each of its quotes would take a long time.
+_JSON = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*"?)(?P<name>:)?|(?P<number>-?\d[\d.eE+-]*)|(?P<word>true|false|null)')
 _CODE = (
     r"""(?P<string>"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|`(?:[^`\\]|\\.)*`?)"""
     r"""|(?P<number>\b\d[\w.]*)|(?P<word>\b[A-Za-z_]\w*)"""

@@ -237,7 +237,7 @@ def _request_of(session: _records.Session, action: _records.RecordedAction, crea
 
 
 def _copies(received: Received, request: Request) -> dict[str, Any]:
-    if not received.is_whole:
+    if not received.is_whole or len(received.body or "") > _LONGEST_JSON:
         return {"curl": "", "python": ""}
     base_url = str(request.base_url).rstrip("/")
     return {"curl": as_curl(received, base_url), "python": as_python(received, base_url)}

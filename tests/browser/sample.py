@@ -14,7 +14,7 @@ import requests
 
 _BEGAN = datetime(2026, 3, 2, 9, 30)  # noqa: DTZ001 (the wire's Z is added as text)
 _MODEL = {"model.id": "gpt-4o-mini"}
-_CODE = '''Mount it like this:
+_CODE = """Mount it like this:
 
 ```python
 def mount(wheel: str, *, spacing: int = 142) -> bool:
@@ -22,7 +22,7 @@ def mount(wheel: str, *, spacing: int = 142) -> bool:
     return wheel in {"front", "rear"} and spacing > 100
 ```
 
-and tell me how it goes.'''
+and tell me how it goes."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,9 @@ def record(url: str) -> Recorded:
         )
         for number in range(56)
     ]
-    many = [turn for number in range(65) for turn in (prompt(f"Ask {number}", 3 * number), output("So", 3 * number + 1))]
+    many = [
+        turn for number in range(65) for turn in (prompt(f"Ask {number}", 3 * number), output("So", 3 * number + 1))
+    ]
     long = recorder.session(review, many, environment="production", user_id="patient")
     empty = recorder.session(support, [], environment="development")
     whole = recorder.session(support, _whole(), environment="production", user_id="anna", way="everything")
@@ -119,7 +121,11 @@ def _whole() -> list[dict[str, Any]]:
     """One of everything that a conversation may have."""
     system = {"role": "system", "content": "You are the support agent of a bicycle shop."}
     asked = {"role": "user", "content": "My order 1042 has not arrived. The card is FORBIDDEN-4242, please check."}
-    call = {"id": "call_f3Kq", "type": "function", "function": {"name": "find_order", "arguments": '{"order_id": 1042}'}}
+    call = {
+        "id": "call_f3Kq",
+        "type": "function",
+        "function": {"name": "find_order", "arguments": '{"order_id": 1042}'},
+    }
     result = '{"order_id": 1042, "state": "shipped", "parcels": [{"id": "P-7", "kilograms": 11.5, "insured": true}]}'
     turns = [
         system,
@@ -128,7 +134,11 @@ def _whole() -> list[dict[str, Any]]:
         {"role": "tool", "tool_call_id": "call_f3Kq", "content": result},
     ]
     tool = {"id": "call_f3Kq", "name": "find_order", "arguments": {"order_id": 1042, "fields": ["state", "parcels"]}}
-    failure = {"message": "The model did not answer within 10 seconds.", "code": 504, "details": {"type": "APITimeoutError"}}
+    failure = {
+        "message": "The model did not answer within 10 seconds.",
+        "code": 504,
+        "details": {"type": "APITimeoutError"},
+    }
     flagged = {"name": "openai_moderation_0", "data": {"flagged": False, "violence": 0.01}}
     return [
         action("completion_prompt", 0, 0, attributes=_MODEL, data={"messages": turns[:2]}),

@@ -110,7 +110,9 @@ def test_copies_of_an_action_record_it_again(visit: Open, recorder: Recorder, wh
     messages = [{"role": "user", "content": text} for text in HARD]
     recorder.append(session_id, {**prompt(""), "data": {"messages": messages}})
     text = copied(visit, f"/sessions/{session_id}/actions/1#request", which)
-    command = ("bash", "-c", text.replace("curl ", "curl --silent --show-error --fail ", 1)) if which == "curl" else None
+    command = (
+        ("bash", "-c", text.replace("curl ", "curl --silent --show-error --fail ", 1)) if which == "curl" else None
+    )
     run(*(command or (sys.executable, "-c", text)))
     first, second = recorder.read(session_id)["actions"]
     assert {**first, "received_at": ""} == {**second, "received_at": ""}
@@ -119,7 +121,7 @@ def test_copies_of_an_action_record_it_again(visit: Open, recorder: Recorder, wh
 @pytest.mark.parametrize("which", ["curl", "python"])
 def test_copies_of_a_creation_are_accepted(visit: Open, recorder: Recorder, which: str) -> None:
     """What is copied of the request that created a session is taken; byte by byte the same, as a repetition."""
-    session_id = recorder.session("copies", [prompt("It's \"quoted\" `here` $HOME\\")], user_id="o'neill")
+    session_id = recorder.session("copies", [prompt('It\'s "quoted" `here` $HOME\\')], user_id="o'neill")
     link = visit(f"/sessions/{session_id}").page.locator(".creations a").first.get_attribute("href") or ""
     text = copied(visit, link, which)
     said = run("bash", "-c", text) if which == "curl" else run(sys.executable, "-c", text)
