@@ -106,9 +106,9 @@ def test_a_shell_sees_the_body_and_nothing_else(text: str) -> None:
 
 def test_a_long_body_is_given_as_input() -> None:
     """A body that is too long for an argument is given to curl as its input, to the letter."""
-    body = json.dumps({"x": "END 'a $HOME " + "é" * 100_000}, ensure_ascii=False)
-    given, read = arguments_of(as_curl(Received("createSession", "POST", "/v1/sessions", body), "http://h"))
-    assert (["--data-binary", "@-"], body + "\n") == (given[-2:], read)
+    for body in (json.dumps({"x": "'a $HOME `id` " + "é" * 100_000}, ensure_ascii=False), "a\nEND\nEND_1\n" * 20_000):
+        given, read = arguments_of(as_curl(Received("createSession", "POST", "/v1/sessions", body), "http://h"))
+        assert (["--data-binary", "@-"], body + "\n") == (given[-2:], read)
 
 
 def test_the_program_sends_the_same_again(layer: httpx.Client) -> None:

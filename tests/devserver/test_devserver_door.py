@@ -79,9 +79,9 @@ def test_without_the_token_nothing_is_shown(locked: httpx.Client) -> None:
 def test_a_wrong_token_is_none(locked: httpx.Client, wrong: str) -> None:
     """A token that is not the server's opens nothing, in whichever way it comes."""
     assert 401 == locked.get("/", params={"token": wrong}).status_code
-    assert 401 == locked.get("/v1/applications", headers={"Authorization": f"Bearer {wrong}".encode()}).status_code
+    assert 401 == locked.get("/v1/applications", headers=[(b"Authorization", f"Bearer {wrong}".encode())]).status_code
     name = "layer_dev_" + "0" * 12
-    assert 401 == locked.get("/", headers={"Cookie": f"{name}={wrong}".encode()}).status_code
+    assert 401 == locked.get("/", headers=[(b"Cookie", f"{name}={wrong}".encode())]).status_code
 
 
 def test_the_token_is_good_for_the_api(locked: httpx.Client) -> None:
@@ -120,12 +120,14 @@ def test_a_server_that_others_reach_makes_up_a_token() -> None:
 
 
 def test_with_an_issuer_the_api_takes_its_tokens() -> None:
-    """Where an issuer vouches for who uses the API, the token is for the page alone."""
+    """Where an issuer vouches for who uses the API, the API asks for its tokens, and the page for the server's own."""
     with Server(Settings(token=TOKEN, oidc_issuer="http://127.0.0.1:9/realms/none")) as server:
-        answer = httpx.get(f"{server.url}/v1/applications", headers={"Authorization": f"Bearer {TOKEN}"})
-        page = httpx.get(f"{server.url}/dev/sessions", headers={"Authorization": f"Bearer {TOKEN}"})
-        assert 200 == page.status_code
-        assert answer.status_code in (401, 503)
+        for token in (TOKEN, "a-token-of-the-issuer"):
+            answer = httpx.get(f"{server.url}/v1/applications", headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code in (401, 503)
+            assert "The token of this server" not in answer.text
+            page = httpx.get(f"{server.url}/dev/sessions", headers={"Authorization": f"Bearer {token}"})
+            assert (200 if token == TOKEN else 401) == page.status_code
 
 
 @pytest.mark.parametrize("token", ["", "short", "with a space in it", "x" * 201])
