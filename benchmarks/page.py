@@ -19,11 +19,11 @@ import requests
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "generated"), str(ROOT / "scripts"), str(ROOT / "tests")]
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import sync_playwright  # noqa: E402 (the path comes first)
 
-from browser.sample import action, output, prompt
-from browser.visits import ARGUMENTS, DESKTOP
-from chromium import path as path_of_chromium
+from browser.sample import action, output, prompt  # noqa: E402 (the path comes first)
+from browser.visits import ARGUMENTS, DESKTOP  # noqa: E402 (the path comes first)
+from chromium import path as path_of_chromium  # noqa: E402 (the path comes first)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -85,7 +85,9 @@ def main() -> None:
 @contextmanager
 def server() -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """An embedded Layer in a process of its own, whose memory is nobody else's."""
-    program = "from layer_sdk.devserver import Settings, run; run(Settings(), on_ready=lambda url: print(url, flush=True))"
+    program = (
+        "from layer_sdk.devserver import Settings, run; run(Settings(), on_ready=lambda url: print(url, flush=True))"
+    )
     environ = {"PYTHONPATH": f"{ROOT}:{ROOT / 'generated'}", "PATH": "/usr/bin:/bin"}
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environ) as process:
         assert process.stdout is not None
@@ -98,7 +100,11 @@ def server() -> Iterator[tuple[str, subprocess.Popen[str]]]:
 def record(connection: requests.Session, url: str, number: int) -> str:
     """Create a session of twenty-five actions; its id."""
     said = [f"{WORDS[(number + turn) % 10]} {number} {turn}: how far does it turn, and why?" for turn in range(TURNS)]
-    turns = [one for turn, text in enumerate(said) for one in (prompt(text, 4 * turn), output(f"An answer to {text}", 4 * turn + 1))]
+    turns = [
+        one
+        for turn, text in enumerate(said)
+        for one in (prompt(text, 4 * turn), output(f"An answer to {text}", 4 * turn + 1))
+    ]
     failure = {"message": "The model did not answer.", "code": 504} if number % 20 == 0 else None
     last = action("embeddings" if number % 10 == 0 else "completion_output", 60, data={"input": ["x"]}, error=failure)
     body = {
