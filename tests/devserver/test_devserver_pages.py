@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
+
 from pages import TIMES, Page, action, created, listed, said
 
 if TYPE_CHECKING:
