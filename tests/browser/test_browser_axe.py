@@ -94,7 +94,7 @@ def test_a_broken_page_is_found(visit: Open, sessions: Recorded) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pictures_of_the_docs_are_small(visit: Open, sessions: Recorded, scheme: str) -> None:
-    """The screenshots of docs/images stay small; with PAGE_IMAGES=1 in the environment they are made anew."""
+    """The screenshots for docs/images are small; with PAGE_IMAGES=1 in the environment they are written there."""
     one = visit(color_scheme=scheme, viewport={"width": 1000, "height": 640}, reduced_motion="reduce")
     folder = ROOT / "docs" / "images" if "PAGE_IMAGES" in os.environ else SHOTS / "docs"
     folder.mkdir(parents=True, exist_ok=True)

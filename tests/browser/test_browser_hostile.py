@@ -170,10 +170,11 @@ def test_actions_show_every_text_and_run_nothing(visit: Open, hostile: tuple[Ser
     paths = ["actions/2"]
     wanted = {path: seen(one, f"/sessions/{ids[_HARMLESS]}/{path}") for path in paths}
     wrong = {}
-    for text in (text for text in CORPUS[::2] if len(text) < _LONG):
+    # Of longer ones the request is too large to be shown.
+    for text in (text for text in CORPUS[::2] if len(text) < 5000):
         for path in paths:
             found = seen(one, f"/sessions/{ids[text]}/{path}")
-            said = one.page.locator("main pre").first.inner_text()
+            said = one.page.locator("main pre").first.evaluate("block => block.textContent")
             if found != wanted[path] or one.faults or text not in json.loads(said)["data"]["tools"][1]["arguments"]:
                 wrong[short(text)] = [found, *one.faults]
                 one.faults.clear()

@@ -42,11 +42,11 @@ def test_session_reads_as_a_conversation(visit: Open, sessions: Recorded) -> Non
     assert 10 == page.locator("article[data-item]").count()
     assert "You are the support agent of a bicycle shop." in page.locator(".bubble.system").first.inner_text()
     call = page.locator("#action-2 .call").inner_text()
-    assert "find_order" in call and "call_f3Kq" in call and "shipped" in call
+    assert [] == [text for text in ("find_order", "call_f3Kq", "shipped") if text not in call]
     picture = page.locator("#action-5 img")
     assert [240, 100] == picture.evaluate("image => [image.naturalWidth, image.naturalHeight]")
     attached = page.locator("#action-5").inner_text()
-    assert "elsewhere.invalid/wheel.png" in attached and "invoice.pdf" in attached
+    assert [] == [text for text in ("elsewhere.invalid/wheel.png", "invoice.pdf") if text not in attached]
     assert "The model did not answer within 10 seconds." in page.locator("#action-9 .error").inner_text()
     assert "504" in page.locator("#action-9 .error").inner_text()
     assert "1,230 tokens" in page.locator("#action-4").inner_text()
@@ -75,20 +75,19 @@ def test_long_session_is_paged(visit: Open, sessions: Recorded) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "found"),
     [
-        ("status", "error", "1 of"),
-        ("status", "blocked", "1 of"),
-        ("kind", "embeddings", "1 of"),
-        ("time", "1h", "59 of"),
+        ("status", "error", 1),
+        ("kind", "embeddings", 1),
+        ("kind", "completion_tool_call", 1),
+        ("time", "1h", 50),
     ],
 )
-def test_choosing_filters_at_once(visit: Open, sessions: Recorded, field: str, value: str, found: str) -> None:
+def test_choosing_filters_at_once(visit: Open, sessions: Recorded, field: str, value: str, found: int) -> None:
     """A choice of status, kind or time shows the sessions that fit, and stands in the address."""
     page = visit("/").page
     page.locator(f"#{field}").select_option(value)
     page.wait_for_url(f"**{field}={value}**")
-    if field != "time":  # other tests record, too
-        expect(page.locator("#count")).to_contain_text(found)
-        expect(page.locator("#rows tr")).to_have_count(int(found.split()[0]))
+    expect(page.locator("#rows tr")).to_have_count(found)
+    expect(page.locator("#count")).to_contain_text(" of ")
 
 
 def test_typing_filters_as_you_type(visit: Open, sessions: Recorded) -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Request
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Request, ViewportSize
 
-PHONE = {"width": 360, "height": 740}
-DESKTOP = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 # Nothing leaves this machine, whatever a page asks for, and root may start it.
 ARGUMENTS = (
     "--no-sandbox",
