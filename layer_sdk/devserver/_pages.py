@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -33,6 +34,7 @@ _HERE = Path(__file__).parent
 _ACTIONS_A_PAGE = 100
 _ACTIONS_BEFORE = 10
 _MOST_CREATIONS = 20
+_ROOM = 16 * 1024 * 1024
 _LONGEST_JSON = 1_000_000
 _RANGES = {
     "hour": ("Last hour", 60),
@@ -109,6 +111,10 @@ class Pages:
         detail = await self._store.run(partial(_detail, session_id=session_id.lower(), first=first, limit=limit))
         if detail is None:
             return self._missing(f"There is no session {session_id}.")
+        # What takes long must not keep all others waiting.
+        return await run_in_threadpool(self._conversation, detail, first, limit)
+
+    def _conversation(self, detail: dict[str, Any], first: int, limit: int) -> Response:
         actions = Reader(self._policies).read(detail.pop("before"), detail.pop("actions"))
         violated = self._policies.of(detail["session"].violated)
         shown: dict[str, Any] = {"actions": actions, "timeline": timeline_of(actions), "violated": violated}
@@ -119,7 +125,11 @@ class Pages:
         found = await self._found(request)
         if found is None:
             return self._missing("There is no such action.")
-        session, action, creation = found
+        return await run_in_threadpool(self._whole, request, *found)
+
+    def _whole(
+        self, request: Request, session: _records.Session, action: _records.RecordedAction, creation: str | None
+    ) -> Response:
         received = _request_of(session, action, creation)
         text = laid_out(action.body)
         return self._page(
@@ -141,11 +151,12 @@ class Pages:
         session, action, _ = found
         if request.headers.get("hx-request") != "true":
             return Response(action.body.encode("utf-8"), 200, HEADERS, "application/json")
+        return await run_in_threadpool(self._piece, session, action)
+
+    def _piece(self, session: _records.Session, action: _records.RecordedAction) -> Response:
         text = laid_out(action.body)
-        shown = coloured_json(text[:_LONGEST_JSON], self._find(action))
-        return self._page(
-            "json.html", session=session, action=action, json=shown, cut=max(len(text) - _LONGEST_JSON, 0)
-        )
+        shown, cut = coloured_json(text[:_LONGEST_JSON], self._find(action)), max(len(text) - _LONGEST_JSON, 0)
+        return self._page("json.html", session=session, action=action, json=shown, cut=cut)
 
     async def _creation(self, request: Request) -> Response:
         number = number_of(request.path_params, "number") or 0
@@ -206,8 +217,8 @@ def _detail(connection: sqlite3.Connection, session_id: str, first: int, limit: 
     return {
         "session": session,
         "name": _listing.names_of(connection, {session.application_id}).get(session.application_id, ""),
-        "before": _records.list_actions(connection, session.number, start, first - 1 - start),
-        "actions": _records.list_actions(connection, session.number, first - 1, limit),
+        "before": _records.list_small_actions(connection, session.number, start, first - 1 - start, _ROOM // 4),
+        "actions": _records.list_small_actions(connection, session.number, first - 1, limit, _ROOM),
         "creations": _records.list_creations(connection, session.number, _MOST_CREATIONS),
     }
 

@@ -139,7 +139,7 @@ class Reader:
             model=_text(_object(said.get("attributes")).get("model.id", ""))[:100],
             tokens=tokens_of(said.get("scanners")),
             earlier=earlier,
-            passages=tuple(self._passages(messages, data, find)),
+            passages=tuple(self._passages(action, messages, data, find)),
             calls=tuple(self._tool_calls(action, _list(data.get("tools")), find)),
             failure=self._failure(said.get("error"), find),
             findings=tuple(_finding(_object(scanner)) for scanner in _list(said.get("scanners"))[:50]),
@@ -172,7 +172,11 @@ class Reader:
             if isinstance(call_id, str):
                 self._now.results.setdefault(call_id, _object(message).get("content"))
 
-    def _passages(self, messages: list[Any], data: Mapping[str, Any], find: Find) -> Iterator[Passage]:
+    def _passages(
+        self, action: RecordedAction, messages: list[Any], data: Mapping[str, Any], find: Find
+    ) -> Iterator[Passage]:
+        if not action.body:
+            yield Passage("other", "", prose("This action is too large to be shown here; its JSON has all of it."))
         for message in messages[:_MOST_PASSAGES]:
             yield self._passage(_object(message) or {"content": message}, find)
         if len(messages) > _MOST_PASSAGES:
@@ -257,7 +261,7 @@ def _text(value: Any) -> str:
 
 def _parsed(body: str) -> Mapping[str, Any]:
     try:
-        return _object(json.loads(body))
+        return _object(json.loads(body or "{}"))
     except RecursionError:
         return {}
 

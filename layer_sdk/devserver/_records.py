@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from . import _search, _summaries
@@ -161,6 +161,19 @@ def list_actions(connection: sqlite3.Connection, session: int, after: int = 0, l
     """The actions of a session in recorded order, from the one that follows the position `after`."""
     rows = connection.execute(f"{_ACTION} AND position > ? ORDER BY position LIMIT ?", (session, after, limit))
     return [_action(row) for row in rows]
+
+
+def list_small_actions(
+    connection: sqlite3.Connection, session: int, after: int, limit: int, room: int
+) -> list[RecordedAction]:
+    """As `list_actions`, but each for which there is no room left comes without its body, so that memory is bounded."""
+    rows = connection.execute(f"{_ACTION} AND position > ? ORDER BY position LIMIT ?", (session, after, limit))
+    actions = []
+    for row in rows:
+        action = _action(row)
+        room -= len(action.body)
+        actions.append(action if room >= 0 else replace(action, body=""))
+    return actions
 
 
 def find_action(connection: sqlite3.Connection, session: int, position: int) -> RecordedAction | None:

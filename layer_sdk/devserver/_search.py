@@ -14,7 +14,9 @@ _MOST_WORDS = 8
 def create(connection: sqlite3.Connection, *, with_index: bool | None = None) -> None:
     """Create the table of texts in a new database; `with_index` None takes an index where there can be one."""
     if can_index(connection) if with_index is None else with_index:
-        connection.execute("CREATE VIRTUAL TABLE texts USING fts5(said, content='', tokenize='unicode61')")
+        connection.execute(
+            "CREATE VIRTUAL TABLE texts USING fts5(said, content='', columnsize=0, tokenize='unicode61')"
+        )
     else:
         connection.execute("CREATE TABLE texts (number INTEGER PRIMARY KEY, said TEXT NOT NULL)")
 

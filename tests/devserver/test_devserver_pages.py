@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
+
 from pages import TIMES, Page, action, created, listed, said
 
 if TYPE_CHECKING:
@@ -228,6 +229,14 @@ def test_a_page_is_never_too_much_for_a_browser(layer: httpx.Client) -> None:
     answer = layer.get(f"/sessions/{session_id}")
     assert len(answer.content) < 2_000_000
     assert "980,000 more characters are in the JSON." in answer.text
+
+
+def test_a_page_does_not_load_more_than_it_can_hold(layer: httpx.Client) -> None:
+    """Of actions that are huge together, a page shows those that there is room for, and says so of the others."""
+    session_id = created(layer, [said("a" * 6_000_000)] * 4)
+    page = Page(layer.get(f"/sessions/{session_id}").text)
+    notes = [text for text in page.having("class", "bubble") if text.startswith("This action is too large")]
+    assert (4, 2) == (page.tags.count("article"), len(notes))
 
 
 def test_a_result_is_joined_to_its_call(layer: httpx.Client) -> None:
