@@ -94,7 +94,7 @@ def test_typing_filters_as_you_type(visit: Open, sessions: Recorded) -> None:
     """Words typed into the filter narrow the list without a key to send them, and keep the focus."""
     page = visit("/").page
     page.keyboard.press("/")
-    page.keyboard.type("number 17 whe")
+    page.keyboard.type("number 17 whee")
     expect(page.locator("#rows tr")).to_have_count(1)
     expect(page.locator("#rows")).to_contain_text("Question number 17 about wheels")
     assert "q" == page.evaluate("document.activeElement.id")

@@ -8,9 +8,9 @@ import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
-from pages import Page, action, created, said
 
 from layer_sdk.devserver._requests import Received, as_curl, as_python
+from pages import Page, action, created, said
 
 if TYPE_CHECKING:
     import httpx

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Callable
 
 import httpx
 import pytest
-from pages import Page
 
 from layer_sdk.devserver import Server, Settings
 from layer_sdk.devserver._hosts import Hosts, host_of
+from pages import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,10 +4,10 @@ import sqlite3
 from typing import TYPE_CHECKING, Callable
 
 import pytest
-from pages import Page, action, created, listed, said
 
 from layer_sdk.devserver import Server, Settings
 from layer_sdk.devserver import _search as search
+from pages import Page, action, created, listed, said
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from contextlib import ExitStack, suppress
 from typing import Iterator
 
 import httpx
-from pages import action, created
 
 from layer_sdk.devserver import Server, Settings
+from pages import action, created
 
 
 def events(lines: Iterator[str]) -> Iterator[tuple[str, int]]:
