@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from . import _search
 from ._moments import now, written
 from ._summaries import key_of
+from ._texts import storable
 
 if TYPE_CHECKING:
     import sqlite3
@@ -67,7 +68,7 @@ class Filter:
         conditions, values = ([found[0]], list(found[1])) if found else ([], [])
         if self.kind:
             conditions.append("number IN (SELECT session FROM session_kinds WHERE kind = ?)")
-            values.append(self.kind.encode("utf-8", "replace").decode("utf-8"))
+            values.append(storable(self.kind))
         if self.status:
             conditions.append(_CONDITIONS[self.status])
         if self.attribute:

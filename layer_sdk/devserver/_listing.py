@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import _records
+from ._texts import storable
 
 if TYPE_CHECKING:
     import sqlite3
@@ -71,9 +72,7 @@ def names_of(connection: sqlite3.Connection, ids: set[str]) -> dict[str, str]:
     """The names of the applications that were created here, by their ids."""
     names = {}
     for application_id in ids:
-        row = connection.execute(
-            "SELECT name FROM applications WHERE id = ?", (application_id.encode("utf-8", "replace").decode("utf-8"),)
-        ).fetchone()
+        row = connection.execute("SELECT name FROM applications WHERE id = ?", (storable(application_id),)).fetchone()
         if row:
             names[application_id] = str(json.loads(row[0]))
     return names

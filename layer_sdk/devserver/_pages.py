@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
@@ -20,6 +20,7 @@ from ._markup import coloured_json
 from ._moments import span
 from ._readable import LABELS, Reader
 from ._requests import Received, Requests, as_curl, as_python
+from ._texts import storable
 from ._timeline import timeline_of
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Pages:
         return self._page("session.html", first=first, limit=limit, **shown, **detail)
 
     async def _action(self, request: Request) -> Response:
-        found = await self._found(request)
+        found = await self._found(request, _action_and_creation_of)
         if found is None:
             return self._missing("There is no such action.")
         return await run_in_threadpool(self._whole, request, *found)
@@ -131,32 +132,32 @@ class Pages:
         self, request: Request, session: _records.Session, action: _records.RecordedAction, creation: str | None
     ) -> Response:
         received = _request_of(session, action, creation)
-        text = laid_out(action.body)
         return self._page(
             "action.html",
             session=session,
             action=action,
             label=LABELS.get(action.kind, action.kind),
-            json=coloured_json(text[:_LONGEST_JSON], self._find(action)),
-            cut=max(len(text) - _LONGEST_JSON, 0),
             policies=self._policies.of(action.violated),
+            **self._shown(action),
             **_copies(received, request),
         )
 
     async def _action_json(self, request: Request) -> Response:
         """The JSON of an action as it was received; or, for a page that shows it in place, as a piece of that page."""
-        found = await self._found(request)
+        found = await self._found(request, _action_of)
         if found is None:
             return self._missing("There is no such action.")
-        session, action, _ = found
+        session, action = found
         if request.headers.get("hx-request") != "true":
             return Response(action.body.encode("utf-8"), 200, HEADERS, "application/json")
         return await run_in_threadpool(self._piece, session, action)
 
     def _piece(self, session: _records.Session, action: _records.RecordedAction) -> Response:
-        text = laid_out(action.body)
-        shown, cut = coloured_json(text[:_LONGEST_JSON], self._find(action)), max(len(text) - _LONGEST_JSON, 0)
-        return self._page("json.html", session=session, action=action, json=shown, cut=cut)
+        return self._page("json.html", session=session, action=action, **self._shown(action))
+
+    def _shown(self, action: _records.RecordedAction) -> dict[str, Any]:
+        text, find = laid_out(action.body), self._policies.finder(action.kind, action.violated)
+        return {"json": coloured_json(text[:_LONGEST_JSON], find), "cut": max(len(text) - _LONGEST_JSON, 0)}
 
     async def _creation(self, request: Request) -> Response:
         number = number_of(request.path_params, "number") or 0
@@ -191,13 +192,10 @@ class Pages:
     async def _keys(self, _request: Request) -> Response:
         return self._page("keys.html")
 
-    async def _found(self, request: Request) -> Any:
+    async def _found(self, request: Request, read: Callable[..., Any]) -> Any:
         position = number_of(request.path_params, "position") or 0
         session_id = request.path_params["session_id"].lower()
-        return await self._store.run(partial(_action_of, session_id=session_id, position=position))
-
-    def _find(self, action: _records.RecordedAction) -> Any:
-        return lambda text: self._policies.stretches(action.kind, action.violated, text) if action.violated else []
+        return await self._store.run(partial(read, session_id=session_id, position=position))
 
     def _missing(self, message: str) -> Response:
         return self._page("missing.html", 404, message=message)
@@ -210,7 +208,7 @@ class Pages:
 
 
 def _detail(connection: sqlite3.Connection, session_id: str, first: int, limit: int) -> dict[str, Any] | None:
-    session = _records.find_session(connection, _storable(session_id))
+    session = _records.find_session(connection, storable(session_id))
     if session is None:
         return None
     start = max(first - 1 - _ACTIONS_BEFORE, 0)
@@ -224,16 +222,22 @@ def _detail(connection: sqlite3.Connection, session_id: str, first: int, limit: 
 
 
 def _action_of(connection: sqlite3.Connection, session_id: str, position: int) -> Any:
-    session = _records.find_session(connection, _storable(session_id))
+    session = _records.find_session(connection, storable(session_id))
     action = _records.find_action(connection, session.number, position) if session else None
-    if session is None or action is None:
+    return None if session is None or action is None else (session, action)
+
+
+def _action_and_creation_of(connection: sqlite3.Connection, session_id: str, position: int) -> Any:
+    found = _action_of(connection, session_id, position)
+    if found is None:
         return None
+    session, action = found
     creation = None if action.creation is None else _records.creation_body(connection, session.number, action.creation)
     return session, action, creation
 
 
 def _creation_of(connection: sqlite3.Connection, session_id: str, number: int) -> Any:
-    session = _records.find_session(connection, _storable(session_id))
+    session = _records.find_session(connection, storable(session_id))
     body = _records.creation_body(connection, session.number, number) if session else None
     if session is None or body is None:
         return None
@@ -257,7 +261,3 @@ def _copies(received: Received, request: Request) -> dict[str, Any]:
 def _address_of(name: str, value: str) -> str:
     """Where the sessions are listed that have an attribute as this one does."""
     return "/" + Filter(attribute=f"{name}={value}").address()
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")

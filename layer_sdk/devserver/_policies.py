@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Collection, Iterable, Iterator
 
 import yaml
 
@@ -72,6 +72,10 @@ class Policies:
             if not apart or start >= apart[-1][1]:
                 apart.append((start, end, name))
         return apart
+
+    def finder(self, kind: str, ids: Collection[int]) -> Callable[[str], list[tuple[int, int, str]]]:
+        """As `stretches`, of the texts of one action."""
+        return lambda text: self.stretches(kind, ids, text) if ids else []
 
     def fingerprint(self) -> str:
         """A text that differs where other policies would judge otherwise."""

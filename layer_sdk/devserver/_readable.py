@@ -123,7 +123,7 @@ class Reader:
         began, ended = moment(said.get("start_time")), moment(said.get("end_time"))
         gap = began - self._now.ended if began is not None and self._now.ended is not None else 0
         self._now.ended = ended if ended is not None else self._now.ended
-        find = self._find(action)
+        find = self._policies.finder(action.kind, action.violated)
         earlier, messages = self._new_messages(action.kind, _list(data.get("messages")))
         return ReadableAction(
             position=action.position,
@@ -145,9 +145,6 @@ class Reader:
             findings=tuple(_finding(_object(scanner)) for scanner in _list(said.get("scanners"))[:50]),
             policies=self._policies.of(action.violated),
         )
-
-    def _find(self, action: RecordedAction) -> Find:
-        return lambda text: self._policies.stretches(action.kind, action.violated, text) if action.violated else []
 
     def _new_messages(self, kind: str, messages: list[Any]) -> tuple[int, list[Any]]:
         """How many messages of a prompt were shown before, and those that were not; the last one always counts."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from . import _search, _summaries
 from ._moments import now, written
@@ -159,21 +159,23 @@ def find_session(connection: sqlite3.Connection, session_id: str) -> Session | N
 
 def list_actions(connection: sqlite3.Connection, session: int, after: int = 0, limit: int = -1) -> list[RecordedAction]:
     """The actions of a session in recorded order, from the one that follows the position `after`."""
-    rows = connection.execute(f"{_ACTION} AND position > ? ORDER BY position LIMIT ?", (session, after, limit))
-    return [_action(row) for row in rows]
+    return list(_actions_after(connection, session, after, limit))
 
 
 def list_small_actions(
     connection: sqlite3.Connection, session: int, after: int, limit: int, room: int
 ) -> list[RecordedAction]:
     """As `list_actions`, but each for which there is no room left comes without its body, so that memory is bounded."""
-    rows = connection.execute(f"{_ACTION} AND position > ? ORDER BY position LIMIT ?", (session, after, limit))
     actions = []
-    for row in rows:
-        action = _action(row)
+    for action in _actions_after(connection, session, after, limit):
         room -= len(action.body)
         actions.append(action if room >= 0 else replace(action, body=""))
     return actions
+
+
+def _actions_after(connection: sqlite3.Connection, session: int, after: int, limit: int) -> Iterator[RecordedAction]:
+    rows = connection.execute(f"{_ACTION} AND position > ? ORDER BY position LIMIT ?", (session, after, limit))
+    return map(_action, rows)
 
 
 def find_action(connection: sqlite3.Connection, session: int, position: int) -> RecordedAction | None:

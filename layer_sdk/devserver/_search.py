@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sqlite3
 
+from ._texts import storable
+
 # A document has the number of its session and its place there in one: so an index that knows numbers alone will do.
 _PLACES = 24
 _WORD = re.compile(r"[^\W_]+")
@@ -35,7 +37,7 @@ def add(connection: sqlite3.Connection, session: int, place: int, text: str) -> 
     """Add the text of an action, or of the session itself (place 0)."""
     if place >> _PLACES:
         return
-    connection.execute("INSERT INTO texts (rowid, said) VALUES (?, ?)", (session << _PLACES | place, _storable(text)))
+    connection.execute("INSERT INTO texts (rowid, said) VALUES (?, ?)", (session << _PLACES | place, _searchable(text)))
 
 
 def replace(connection: sqlite3.Connection, session: int, before: str, after: str) -> None:
@@ -44,7 +46,7 @@ def replace(connection: sqlite3.Connection, session: int, before: str, after: st
     if _is_indexed(connection):
         # The index keeps no text, so it must be told what it is to forget.
         connection.execute(
-            "INSERT INTO texts (texts, rowid, said) VALUES ('delete', ?, ?)", (number, _storable(before))
+            "INSERT INTO texts (texts, rowid, said) VALUES ('delete', ?, ?)", (number, _searchable(before))
         )
     else:
         connection.execute("DELETE FROM texts WHERE number = ?", (number,))
@@ -53,7 +55,7 @@ def replace(connection: sqlite3.Connection, session: int, before: str, after: st
 
 def condition(connection: sqlite3.Connection, query: str) -> tuple[str, list[str]] | None:
     """What to ask of the sessions that have each word of a query, each by its beginning; None for no word."""
-    words = _WORD.findall(_storable(query))[:_MOST_WORDS]
+    words = _WORD.findall(_searchable(query))[:_MOST_WORDS]
     if not words:
         return None
     if _is_indexed(connection):
@@ -68,6 +70,6 @@ def _is_indexed(connection: sqlite3.Connection) -> bool:
     return str(statement).startswith("CREATE VIRTUAL")
 
 
-def _storable(text: str) -> str:
-    """A text without what SQLite can not store (half a surrogate pair) or stops at (NUL)."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", " ")
+def _searchable(text: str) -> str:
+    """A text without what SQLite can not store, or stops at (NUL)."""
+    return storable(text).replace("\0", " ")

@@ -1,4 +1,4 @@
-"""All texts that a recorded value holds, however deep."""
+"""All texts that a recorded value holds, however deep, and a text as SQLite can hold it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ def texts_of_action(action: Mapping[str, Any]) -> list[str]:
     error = action.get("error")
     message = error.get("message") if isinstance(error, dict) else None
     return list(texts_of([action.get("data"), action.get("attributes"), message]))
+
+
+def storable(text: str) -> str:
+    """A text with a question mark for what SQLite can not store: half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def texts_of(value: Any) -> Iterator[str]:
