@@ -13,6 +13,7 @@ from ._group import LazyGroup, examples
 # By name: its module here, whose `command` it is, and its line in `layer-sdk --help`.
 COMMANDS = {
     "dev": ("dev", "Run an embedded Layer on this machine."),
+    "doctor": ("doctor", "Say what is set, what works, and what to do about what does not."),
     "spool": ("spool", "See, send or delete what waits on disk."),
     "completion": ("completion", "Print what has a shell complete the words."),
 }
@@ -23,7 +24,7 @@ COMMANDS = {
     cls=LazyGroup,
     lazy=(__name__, COMMANDS),
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=examples("layer-sdk dev", "layer-sdk spool list /var/spool/layer", "layer-sdk dev --help"),
+    epilog=examples("layer-sdk dev", "layer-sdk spool list /var/spool/layer", "layer-sdk doctor --help"),
 )
 def program() -> None:
     """Tools of the Layer SDK."""
