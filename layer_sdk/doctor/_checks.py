@@ -1,4 +1,4 @@
-"""The checks in their order, and what each needs of earlier ones. Each is bounded in time, and none can stop the rest."""
+"""The checks in their order, and what each needs of earlier ones. Each is bounded in time, and none stops the rest."""
 
 from __future__ import annotations
 
@@ -10,9 +10,23 @@ from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple, Sequence
 
 from layer_sdk._http import within
 
-from . import _api, _instrumentation, _network, _round_trip, _route, _settings, _spool, _tls, _tokens
+from . import (
+    _api,
+    _application,
+    _clock,
+    _instrumentation,
+    _network,
+    _round_trip,
+    _route,
+    _settings,
+    _spool,
+    _tls,
+    _tokens,
+)
 from ._report import FAILURE, SKIPPED, Finding, Verdict, failure, skipped
-from ._subject import Subject, Target
+
+if TYPE_CHECKING:
+    from ._subject import Subject, Target
 
 # A check makes up to so many steps, each of which may take all the time that one may.
 STEPS = 3
@@ -73,8 +87,8 @@ def _conversation(api: Target) -> list[Check]:
     return [
         Check("api.netrc", partial(_api.judge_netrc, target=api)),
         Check("api", partial(_api.judge, target=api), ["api.tls", "token"]),
-        Check("clock", partial(_api.judge_clock, target=api), ["api.tls"]),
-        Check("application", _api.judge_application, ["api"]),
+        Check("clock", partial(_clock.judge, target=api), ["api.tls"]),
+        Check("application", _application.judge, ["api"]),
         Check("round_trip", partial(_round_trip.judge, target=api), ["api", "application"]),
     ]
 
