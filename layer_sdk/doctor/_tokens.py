@@ -81,10 +81,11 @@ def _judged(subject: Subject, claims: Mapping[str, Any] | None) -> Verdict:
     left = None if ends is None else ends - time.time()
     if ends is not None and begins is not None:
         subject.learned.lifetime = ends - begins
-    text = f"{type(subject.provider).__name__} gives a token{_told(left, claims)}"
+    given = f"{type(subject.provider).__name__} gives a token"
+    text = f"{given}{_told(left, claims)}"
     if left is not None and left <= 0:
         return failure(
-            f"{type(subject.provider).__name__} gives a token that has expired {-left:.0f} s ago by this machine's clock",
+            f"{given} that has expired {-left:.0f} s ago by this machine's clock",
             "set the clock, or have the provider give tokens that live longer",
         )
     missing = sorted(_wanted(subject) - set(_words(claims.get("scope", claims.get("scp")))))
