@@ -10,7 +10,6 @@ import socket
 import subprocess
 import time
 from email.utils import format_datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterator
 
 import pytest
@@ -24,6 +23,8 @@ from layer_sdk.doctor import examine
 from scripted_server import Answer, Asked, ScriptedServer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import MakeLayer
 
 Start = Callable[..., ScriptedServer]
