@@ -158,7 +158,7 @@ def _unknown(subject: Subject, target: Target, answer: Answered) -> Verdict:
     if subject.provider is not None:
         return failure(
             f"{target.shown} rejects the token, with {_said(answer)}",
-            "see that the token is of the issuer, and for the audience, that this Layer trusts, and that the clocks agree",
+            "see that its issuer and audience are those that this Layer trusts, and that the clocks agree",
         )
     if login:
         return failure(
