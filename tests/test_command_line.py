@@ -8,11 +8,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Callable
 
 import pytest
 
 from layer_sdk import __version__
+from layer_sdk.cli import main
 from layer_sdk.commands import COMMANDS
+
+if TYPE_CHECKING:
+    from layer_sdk.devserver import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -146,3 +151,22 @@ def test_the_embedded_layer_brings_the_command_line() -> None:
     assert wanted is not None
     assert brought is not None
     assert set() == set(re.findall(r'"(.*?)"', wanted[1])) - set(re.findall(r'"(.*?)"', brought[1]))
+
+
+def test_dev_prints_where_the_page_opens(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """`layer-sdk dev` prints the address, and with a token the one to open in a browser."""
+    token = "a-token-for-the-tests"
+
+    def run(settings: Settings, on_ready: Callable[[str], None]) -> None:
+        assert token == settings.token
+        on_ready("http://127.0.0.1:4747")
+
+    monkeypatch.setattr("layer_sdk.devserver.run", run, raising=False)
+    assert 0 == main(["dev", "--token", token])
+    monkeypatch.setenv("LAYER_DEV_TOKEN", token)
+    assert 0 == main(["dev"])
+    lines = [
+        "Layer is ready at http://127.0.0.1:4747",
+        f"Open http://127.0.0.1:4747/?token={token} to see its page",
+    ]
+    assert lines * 2 == capsys.readouterr().out.splitlines()
