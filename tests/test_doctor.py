@@ -6,10 +6,14 @@ import base64
 import datetime
 import json
 import os
+import pty
 import socket
 import subprocess
+import sys
 import time
+from contextlib import suppress
 from email.utils import format_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterator
 
 import pytest
@@ -23,10 +27,9 @@ from layer_sdk.doctor import examine
 from scripted_server import Answer, Asked, ScriptedServer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import MakeLayer
 
+ROOT = Path(__file__).resolve().parent.parent
 Start = Callable[..., ScriptedServer]
 Capsys = pytest.CaptureFixture[str]
 
@@ -85,8 +88,8 @@ def test_wrong_host_name(use: Use, capsys: Capsys) -> None:
     assert (1, 1) == (found.status, len(found.failures))
     assert "layer.invalid cannot be resolved" in found.line("api.name")
     assert "-> check the spelling of the host in LAYER_BASE_URL" in found.line("api.name")
-    assert found.line("api.port") == "skipped  api.port  it needs api.name, which is failure"
-    assert found.line("round_trip").startswith("skipped")
+    assert found.line("api.port") == "skipped  api.port  it needs api.name to succeed"
+    assert found.line("round_trip") == "skipped  round_trip  it needs api.name to succeed"
 
 
 def test_wrong_port(use: Use, capsys: Capsys) -> None:
@@ -222,7 +225,7 @@ def test_provider_that_is_away(use: Use, capsys: Capsys, scripted: Start) -> Non
     assert (1, 1) == (found.status, len(found.failures))
     assert "refuses connections" in found.line("token.port")
     assert "check the port in LAYER_OIDC_TOKEN_URL" in found.line("token.port")
-    assert "skipped  token  it needs token.tls, which is skipped" == found.line("token")
+    assert "skipped  token  it needs token.port to succeed" == found.line("token")
 
 
 def test_unknown_scope(use: Use, capsys: Capsys, scripted: Start) -> None:
@@ -672,3 +675,39 @@ def test_options_that_are_none() -> None:
     """`examine` takes the options of `layer.init`, and no others."""
     with pytest.raises(TypeError, match="base_uri"):
         examine(base_uri="https://layer.example.com")
+
+
+def test_doctor_needs_no_server_here() -> None:
+    """The doctor runs with the extra `cli` alone: nothing of the embedded Layer is imported."""
+    program = (
+        "import sys\nfrom layer_sdk.cli import main\nmain(['doctor', '--base-url', 'http://127.0.0.1:9'])\n"
+        "print(sorted({'jinja2', 'openai', 'sqlite3', 'starlette', 'uvicorn'} & set(sys.modules)), file=sys.stderr)"
+    )
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": "generated:."}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "[]\n" == done.stderr
+    assert "refuses connections" in done.stdout
+
+
+def test_terminals_see_colours(tmp_path: Path) -> None:
+    """On a terminal, findings are coloured; with NO_COLOR they are as plain as when they are piped."""
+    command = f"{sys.executable} -m layer_sdk doctor --base-url http://127.0.0.1:9"
+    for no_colour in ("", "1"):
+        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": "generated:.", "TERM": "xterm-256color"}
+        output = on_a_terminal(command, {**environ, "NO_COLOR": no_colour})
+        assert ("\x1b[" in output) is not bool(no_colour)
+        assert "refuses connections" in output
+
+
+def on_a_terminal(command: str, environ: dict[str, str]) -> str:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command.split(), cwd=ROOT, env=environ, stdin=theirs, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        parts: list[bytes] = []
+        with suppress(OSError):  # what a terminal says when nobody writes to it any more
+            while not parts or parts[-1]:
+                parts.append(os.read(ours, 65_536))
+        os.close(ours)
+    return b"".join(parts).decode()

@@ -13,7 +13,7 @@ import certifi
 if TYPE_CHECKING:
     from ._route import Route
 
-UTC_TIME, GENERALIZED_TIME, VERSION = 0x17, 0x18, 0xA0
+UTC_TIME, VERSION = 0x17, 0xA0  # tags; the other form of a time is GeneralizedTime
 
 
 class Certificate(NamedTuple):

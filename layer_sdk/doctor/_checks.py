@@ -99,11 +99,12 @@ def _no_address(_: Subject) -> Verdict:
 
 def findings(subject: Subject) -> Iterator[Finding]:
     """Make the checks, one after the other."""
-    states: dict[str, str] = {}
+    causes: dict[str, str] = {}  # of what did not succeed: the check that is to blame
     for check in plan(subject):
-        blocker = next((name for name in check.needs if states[name] in (FAILURE, SKIPPED)), None)
-        verdict = skipped(f"it needs {blocker}, which is {states[blocker]}") if blocker else _bounded(check, subject)
-        states[check.name] = verdict.state
+        cause = next((causes[name] for name in check.needs if name in causes), None)
+        verdict = _bounded(check, subject) if cause is None else skipped(f"it needs {cause} to succeed")
+        if verdict.state in (FAILURE, SKIPPED):
+            causes[check.name] = cause or check.name
         yield Finding(check.name, verdict.state, subject.hidden(verdict.text), subject.hidden(verdict.advice))
 
 

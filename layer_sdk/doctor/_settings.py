@@ -147,7 +147,7 @@ def _secrets(values: Mapping[str, Any], environ: Mapping[str, str]) -> list[Secr
         with suppress(OSError):  # the token's check will say so
             found.append(Path(path).read_text("utf-8", "replace").strip())
     if isinstance(values["content_key"], bytes):
-        found.append(values["content_key"].decode("utf-8", "replace"))
+        found.append(str(values["content_key"], "utf-8", "replace"))
     urls = [values["base_url"], values["firewall_base_url"], *environ.values()]
     for url in urls:
         if isinstance(url, str) and "@" in url and "://" in url:
