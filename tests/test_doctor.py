@@ -10,6 +10,7 @@ import pty
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from email.utils import format_datetime
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterator
 
 import pytest
+import requests
 
 from examined import APPLICATION, PASSWORD, SECRET, TOKEN, api, examined, json_of
-from layer_sdk import __version__
+from layer_sdk import AuthProvider, __version__
 from layer_sdk._settings import OPTIONS
 from layer_sdk.cli import main
 from layer_sdk.devserver import Server, Settings
@@ -330,6 +332,60 @@ def test_credentials_over_plain_http(use: Use, capsys: Capsys) -> None:
     use(LAYER_BASE_URL="http://layer.invalid")
     found = examined(capsys)
     assert "base_url is plain http, to http://layer.invalid" in found.line("settings")
+
+
+def test_what_a_server_repeats_is_not_shown(use: Use, capsys: Capsys, scripted: Start) -> None:
+    """A refusal that quotes token and secret is told without them."""
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path == "/token":
+            return granting()(asked)
+        return json_of({"detail": f"bad {asked.headers['Authorization']} of {SECRET}, {PASSWORD}"}, 401)
+
+    server = scripted(answer)
+    credentials(use, server.url + "/token")
+    use(LAYER_BASE_URL=server.url, HTTPS_PROXY=f"http://me:{PASSWORD}@proxy.example.com")
+    assert "HTTP 401: bad *** of ***, ***" in examined(capsys).line("api")
+
+
+def test_login_of_a_netrc_file_is_not_shown(use: Use, capsys: Capsys, scripted: Start, tmp_path: Path) -> None:
+    """Nor is a login that came out of a file, in whatever form the server repeats it."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine 127.0.0.1 login me password {PASSWORD}\n")
+    netrc.chmod(0o600)
+    server = scripted(lambda asked: json_of({"detail": f"bad {asked.headers['Authorization']}"}, 401))
+    use(LAYER_BASE_URL=server.url, NETRC=str(netrc))
+    assert "HTTP 401: bad Basic *** ->" in examined(capsys).line("api")
+
+
+def test_provider_that_does_not_end() -> None:
+    """A provider that never gives an answer does not hold up what does not need it."""
+    gone = threading.Event()
+
+    class Endless(AuthProvider):
+        def get_headers(self) -> dict[str, str]:
+            gone.wait(20)
+            return {"X-Key": "late"}
+
+    report = examine(base_url="http://127.0.0.1:9", auth_provider=Endless(), timeout=0.1)
+    gone.set()
+    states = {finding.name: finding for finding in report.findings}
+    assert "there is no end of it within 0.3 s" == states["token"].text
+    assert "ok" == states["spool"].state
+
+
+def test_session_that_fails_in_a_way_of_its_own(scripted: Start) -> None:
+    """What a host's own session raises ends one check, and no other."""
+
+    class Broken(requests.Session):
+        def request(self, *_: object, **__: object) -> requests.Response:  # type: ignore[override]
+            raise RuntimeError(SECRET)
+
+    report = examine(base_url=scripted(api).url, http_session=Broken())
+    states = {finding.name: finding for finding in report.findings}
+    assert ("failure", "the check itself went wrong: RuntimeError") == (states["api"].state, states["api"].text)
+    assert "ok" == states["spool"].state
+    assert SECRET not in json.dumps(report.as_json())
 
 
 # ---- what answers

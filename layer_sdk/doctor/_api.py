@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from layer_sdk._origins import is_exposed, without_login
+from layer_sdk._secrets import Secret
 from layer_sdk._suppression import suppressed
 from layer_sdk._wire import HEADERS, answer_words
 
@@ -227,8 +228,10 @@ def _said(answer: Answered) -> str:
 def netrc_login(subject: Subject, target: Target) -> str:
     """Give the netrc file out of which requests would take a login; empty where it takes none."""
     has_own = subject.provider is not None or subject.session.auth is not None or "@" in urlsplit(target.url).netloc
-    if has_own or not subject.session.trust_env or requests.utils.get_netrc_auth(target.url) is None:
+    found = None if has_own or not subject.session.trust_env else requests.utils.get_netrc_auth(target.url)
+    if found is None:
         return ""
+    subject.secrets.extend([Secret(":".join(found)), Secret(found[1])])
     return subject.environ.get("NETRC") or "~/.netrc"
 
 
