@@ -340,7 +340,7 @@ def test_what_a_server_repeats_is_not_shown(use: Use, capsys: Capsys, scripted: 
     def answer(asked: Asked) -> Answer:
         if asked.path == "/token":
             return granting()(asked)
-        return json_of({"detail": f"bad {asked.headers['Authorization']} of {SECRET}, {PASSWORD}"}, 401)
+        return json_of({"detail": f"bad {asked.headers['Authorization'][7:]} of {SECRET}, {PASSWORD}"}, 401)
 
     server = scripted(answer)
     credentials(use, server.url + "/token")
@@ -710,8 +710,11 @@ def test_colours_and_boxes_are_for_terminals(healthy: Server, capsys: Capsys) ->
     assert any(len(line) > 100 for line in output.splitlines())
 
 
-def test_round_trip_with_tokens(use: Use, capsys: Capsys, scripted: Start) -> None:
-    """With credentials, what is sent carries the token, and nothing else does."""
+def test_round_trip_with_tokens(use: Use, capsys: Capsys, scripted: Start, tmp_path: Path) -> None:
+    """With credentials, what is sent carries the token, whatever login a netrc file has."""
+    (tmp_path / "netrc").write_text(f"machine 127.0.0.1 login me password {PASSWORD}\n")
+    (tmp_path / "netrc").chmod(0o600)
+    use(NETRC=str(tmp_path / "netrc"))
     server = scripted(granting())
     credentials(use, server.url + "/token")
     use(LAYER_BASE_URL=server.url)
