@@ -378,7 +378,7 @@ def test_session_that_fails_in_a_way_of_its_own(scripted: Start) -> None:
     """What a host's own session raises ends one check, and no other."""
 
     class Broken(requests.Session):
-        def request(self, *_: object, **__: object) -> requests.Response:  # type: ignore[override]
+        def request(self, *_: object, **__: object) -> requests.Response:
             raise RuntimeError(SECRET)
 
     report = examine(base_url=scripted(api).url, http_session=Broken())

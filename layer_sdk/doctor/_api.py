@@ -169,7 +169,7 @@ def _unknown(subject: Subject, target: Target, answer: Answered) -> Verdict:
     return failure(
         f"{target.shown} wants credentials, and none are configured: {_said(answer)}",
         "set LAYER_OIDC_TOKEN_URL, LAYER_OIDC_CLIENT_ID and LAYER_OIDC_CLIENT_SECRET, and give layer.init "
-        "auth_provider=OIDCClientCredentials()",
+        "auth_provider=OIDCClientCredentials(), or examine a provider of your own with layer_sdk.doctor.examine",
     )
 
 
