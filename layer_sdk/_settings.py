@@ -300,7 +300,7 @@ class Settings:
         values: dict[str, Any] = {}
         origins: dict[str, str] = {}
         for option in OPTIONS:
-            values[option.name], origins[option.name] = _resolve(option, arguments, environ)
+            values[option.name], origins[option.name] = resolve_option(option, arguments, environ)
         if origins["application_name"] == "argument" and origins["application_id"] != "argument":
             values["application_id"], origins["application_id"] = None, "default"
         _require(values, environ)
@@ -308,7 +308,12 @@ class Settings:
         return cls(**values, origins=origins)
 
 
-def _resolve(option: Option, arguments: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Any, str]:
+def resolve_option(option: Option, arguments: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Any, str]:
+    """Find one option's value, and where it came from, as `Settings.origins` says it.
+
+    Raises:
+        LayerInvalidConfigurationError: If the value cannot be used.
+    """
     given = [name for name in (option.name, option.alias) if name is not None and arguments.get(name) is not None]
     if len(given) > 1:
         raise LayerInvalidConfigurationError(f"{' and '.join(given)} are two names of one option: give one of them")

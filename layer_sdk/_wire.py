@@ -195,7 +195,7 @@ def _refused(doing: str, answer: Response[Any], kind: type[LayerHTTPError]) -> L
         location = answer.headers.get("location", "nowhere")
         words = f"redirected to {location}, which would lose the request's body; configure the address it names"
     else:
-        words = _words(answer.content) or _challenge(answer.headers) or "no reason given"
+        words = answer_words(answer.content, answer.headers) or "no reason given"
     error = kind(f"{doing}: {words}", status, _text(answer.content), _request_id(answer.headers))
     error.retry_after = _retry_after(answer.headers)
     return error
@@ -217,6 +217,11 @@ def _words(content: bytes) -> str:
     except ValueError:
         parsed = text
     return _sentence(parsed)[:MESSAGE_LENGTH]
+
+
+def answer_words(content: bytes, headers: Mapping[str, str]) -> str:
+    """Find the sentence of an answer that is no success, in its body or in the header that refuses a token."""
+    return _words(content) or _challenge(headers)
 
 
 def _challenge(headers: Mapping[str, str]) -> str:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
+import importlib.util
 import sys
-from pathlib import Path
+from typing import Sequence
 
-from . import _spool_commands
-from ._version import __version__
-
-DEFAULT_PORT = 4747
+PACKAGES = ("click", "rich")
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
@@ -22,69 +19,26 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0 when all went well, 1 when not, 2 for words that make no sense.
 
     Example:
-        >>> main(["--version"])  # doctest: +SKIP
+        >>> main(["--version"])  # doctest: +ELLIPSIS
+        layer-sdk ...
+        0
     """
-    options = _parser().parse_args(arguments)
-    return int(options.run(options))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="layer-sdk", description="Tools of the Layer SDK.")
-    parser.add_argument("--version", action="version", version=f"layer-sdk {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_dev(commands.add_parser("dev", help="run an embedded Layer on this machine", description=_DEV))
-    _spool_commands.add(commands.add_parser("spool", help="see, send or delete what waits on disk", description=_SPOOL))
-    return parser
-
-
-_DEV = "Run an embedded Layer: point LAYER_BASE_URL at it and look at what your application records."
-
-_SPOOL = (
-    "What waits in a spool folder. `send` adopts what dead processes left for the server and application that "
-    "LAYER_BASE_URL and LAYER_APPLICATION_ID name; what a living process holds is left to it."
-)
-
-
-def _add_dev(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument(
-        "--port",
-        type=int,
-        default=DEFAULT_PORT,
-        help="port to listen on, 0 for any that is free (default: %(default)s)",
-    )
-    parser.add_argument("--db", type=Path, metavar="FILE", help="SQLite file to keep (default: a temporary one)")
-    parser.add_argument("--policies", type=Path, metavar="FILE", help="firewall policies, YAML or JSON")
-    parser.add_argument(
-        "--status-on-create",
-        type=int,
-        choices=(201, 202),
-        default=201,
-        help="what a created session is answered with (default: %(default)s)",
-    )
-    parser.add_argument("--oidc-issuer", metavar="URL", help="let in bearer tokens of this OpenID Connect issuer alone")
-    parser.add_argument("--oidc-audience", metavar="NAME", help="audience that the tokens must be meant for")
-    parser.set_defaults(run=_dev)
-
-
-def _dev(options: argparse.Namespace) -> int:
-    try:
-        from . import devserver
-    except ImportError as error:
-        print(error, file=sys.stderr)
-        return 1
-    try:
-        settings = devserver.Settings(
-            host=options.host,
-            port=options.port,
-            database=options.db,
-            policies=options.policies,
-            status_on_create=options.status_on_create,
-            oidc_issuer=options.oidc_issuer,
-            oidc_audience=options.oidc_audience,
+    missing = [name for name in PACKAGES if not _is_installed(name)]
+    if missing:
+        print(
+            f'The command line needs the extra "cli" ({", ".join(missing)} is not installed): '
+            'pip install "protectai-layer-sdk[cli]", or, for `layer-sdk dev` too, '
+            'pip install "protectai-layer-sdk[devserver]"',
+            file=sys.stderr,
         )
-        devserver.run(settings, on_ready=lambda url: print(f"Layer is ready at {url}", flush=True))
-    except (devserver.StartError, ValueError) as error:
-        print(f"layer-sdk dev: {error}", file=sys.stderr)
         return 1
-    return 0
+    from .commands import run
+
+    return run(arguments)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False

@@ -79,11 +79,12 @@ def refusal() -> int:
 
 
 def missing_extra() -> None:
-    """See that the command line names the extra which is not installed."""
+    """See that the command line names the extras which are not installed."""
     done = subprocess.run(
         [sys.executable, "-I", "-m", "layer_sdk", "dev"], stderr=subprocess.PIPE, timeout=60, check=False
     )
     assert done.returncode == 1
+    assert b"protectai-layer-sdk[cli]" in done.stderr, done.stderr
     assert b"protectai-layer-sdk[devserver]" in done.stderr, done.stderr
 
 

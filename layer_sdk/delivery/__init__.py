@@ -14,10 +14,12 @@ from ._limits import Limits
 from ._segment import entries as list_segments
 from ._segment import purge as purge_segments
 from ._sink import Sink
+from ._spool import MAX_BYTES as MAX_SPOOL_BYTES
 from ._spool import Spool
 from ._stats import Stats
 
 __all__ = [
+    "MAX_SPOOL_BYTES",
     "BackgroundDelivery",
     "InlineDelivery",
     "Journal",

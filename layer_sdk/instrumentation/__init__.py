@@ -9,12 +9,12 @@ from layer_sdk.delivery import before_end
 
 from . import _streams
 from ._base import Listener
-from ._provider import Provider
+from ._provider import Provider, numbers_of
 
 if TYPE_CHECKING:
     from layer_sdk._recording import Recorder
 
-__all__ = ["Watch"]
+__all__ = ["KNOWN", "Watch", "supported"]
 
 DISABLED = "disabled"
 KNOWN = frozenset({"openai", "anthropic"})  # what may be disabled; the second is what an older SDK watched as well
@@ -27,6 +27,13 @@ def _openai() -> Any:
 
 
 _providers = [("openai", Provider("openai", _openai))]
+
+
+def supported(version: str) -> tuple[bool, str]:
+    """Tell whether a version of openai is watched, and write which ones are, as pip takes it."""
+    oldest, too_new = _openai().SUPPORTED
+    written = f">={'.'.join(map(str, oldest))},<{'.'.join(map(str, too_new))}"
+    return oldest <= numbers_of(version) < too_new, written
 
 
 class Watch:
