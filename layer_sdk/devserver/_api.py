@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Awaitable, Callable, Iterable, Mapping, Sequence, TypeVar
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
@@ -16,6 +17,7 @@ from starlette.routing import Route
 
 from . import _records
 from ._bodies import Body, parsed, receive
+from ._digest import digest
 from ._problems import Refusal, problem
 from ._records import Action, Answer, Call, Creation
 
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from ._contract import Operation
-    from ._policies import Firewall
+    from ._events import Hub
+    from ._firewall import Firewall
+    from ._policies import Policies
     from ._problems import Fault
+    from ._requests import Requests
     from ._settings import Settings
     from ._store import Store
     from ._tokens import Gate
@@ -54,12 +59,16 @@ class Api:
         store: Store,
         firewall: Firewall,
         settings: Settings,
+        hub: Hub,
+        requests: Requests,
         gate: Gate | None = None,
     ) -> None:
         self._operations = tuple(operations)
         self._store = store
         self._firewall = firewall
         self._settings = settings
+        self._hub = hub
+        self._requests = requests
         self._gate = gate
         self._handlers: Mapping[str, Callable[[_Asked], Awaitable[Answer]]] = {
             "appendAction": self._append_action,
@@ -95,7 +104,15 @@ class Api:
         else:
             media_type = "application/json" if answer.body else None
             response = Response(answer.body, answer.status, _NOSNIFF, media_type)
-        return _checked(operation, response)
+        answered = _checked(operation, response)
+        self._keep(operation, request, answered.status_code)
+        return answered
+
+    def _keep(self, operation: Operation, request: Request, status: int) -> None:
+        target = quote(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+        session_id = str(request.path_params.get("session_id", "")).lower()
+        body: bytes | None = getattr(request.state, "raw", None)
+        self._requests.keep(operation.name, (request.method, target), body, status, session_id)
 
     async def _asked(self, operation: Operation, request: Request) -> _Asked:
         parameters = request.path_params
@@ -105,19 +122,27 @@ class Api:
         body = _NOTHING
         if operation.body:
             raw = await receive(request, operation.body, self._settings.max_body)
+            request.state.raw = raw
             body = await _worked_out(partial(_judged, operation, raw), len(raw))
         call = Call(_fingerprint(operation, parameters, body), headers.get("Idempotency-Key"))
         return _Asked(parameters, body, call)
 
     async def _create_session(self, asked: _Asked) -> Answer:
-        creation = await _worked_out(partial(_creation, asked.body), len(asked.body.raw))
-        work = partial(_records.create_session, call=asked.call, creation=creation)
-        return await self._store.run(partial(work, status=self._settings.status_on_create))
+        policies = self._firewall.policies
+        creation = await _worked_out(partial(_creation, asked.body, policies), len(asked.body.raw))
+        work = partial(_records.create_session, call=asked.call, creation=creation, policies=policies)
+        answer = await self._store.run(partial(work, status=self._settings.status_on_create))
+        self._hub.tell(json.loads(answer.body)["session_id"])
+        return answer
 
     async def _append_action(self, asked: _Asked) -> Answer:
-        action = Action(asked.body.value["kind"], asked.body.text)
+        policies = self._firewall.policies
+        digested = await _worked_out(partial(digest, asked.body.value, policies), len(asked.body.raw))
+        action = Action(asked.body.value["kind"], asked.body.text, digested)
         work = partial(_records.append_action, call=asked.call, session_id=_session_id(asked), action=action)
-        return await self._store.run(work)
+        answer = await self._store.run(partial(work, policies=policies))
+        self._hub.tell(_session_id(asked))
+        return answer
 
     async def _look_up(self, asked: _Asked) -> Answer:
         session_id = _session_id(asked)
@@ -174,18 +199,22 @@ def _session_id(asked: _Asked) -> str:
     return asked.parameters["session_id"].lower()
 
 
-def _creation(body: Body) -> Creation:
+def _creation(body: Body, policies: Policies) -> Creation:
     # Null says the same as leaving a member out.
     said = {name: value for name, value in body.value.items() if value is not None}
     session_id = said.get("session_id")
-    kinds = [action["kind"] for action in said.get("actions", ())]
+    actions = said.get("actions", ())
     return Creation(
         session_id=session_id and session_id.lower(),
         application_id=said["application_id"],
         attributes=said.get("attributes", {}),
         start_time=said.get("start_time"),
         end_time=said.get("end_time"),
-        actions=[Action(kind, text) for kind, text in zip(kinds, body.elements("actions"))],
+        actions=[
+            Action(action["kind"], text, digest(action, policies))
+            for action, text in zip(actions, body.elements("actions"))
+        ],
+        body=body.text,
     )
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, AsyncContextManager, AsyncIterator, Callable, Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 
 from . import _problems
 from ._api import Api
 from ._contract import load_contract
+from ._door import Door
+from ._events import Hub
+from ._firewall import Firewall, judge_anew
 from ._pages import Pages
-from ._policies import Firewall, load_policies
+from ._policies import Policies, load_policies
+from ._requests import Requests
 from ._settings import Settings
 from ._store import Store
 from ._views import Views
@@ -53,16 +59,20 @@ def build_app(settings: Settings | None = None) -> Starlette:
     """
     chosen = settings or Settings()
     contract = load_contract()
-    store = Store(chosen.database)
-    firewall = Firewall(store, load_policies(chosen.policies, contract.kinds))
+    policies = Policies(load_policies(chosen.policies, contract.kinds))
+    store = Store(chosen.database, partial(judge_anew, policies=policies))
+    firewall, hub, requests = Firewall(store, policies), Hub(), Requests()
+    pages = Pages(store, policies, requests, contract.kinds)
     routes: list[BaseRoute] = [
-        *Api(contract.operations, store, firewall, chosen, _gate(chosen)).routes(),
+        *Api(contract.operations, store, firewall, chosen, hub, requests, _gate(chosen)).routes(),
         *Views(store).routes(),
-        *Pages(store).routes(),
+        *hub.routes(),
+        *pages.routes(),
     ]
-    app = Starlette(routes=routes, lifespan=_lifespan_of(store), exception_handlers=_HANDLERS)
+    door = Middleware(Door, settings=chosen, locked=pages.locked)
+    app = Starlette(routes=routes, lifespan=_lifespan_of(store), exception_handlers=_HANDLERS, middleware=[door])
     app.router.redirect_slashes = False
-    app.state.store = store
+    app.state.store, app.state.hub = store, hub
     return app
 
 

@@ -1,27 +1,24 @@
-"""The firewall's policies: read from a file, and matched against what was recorded."""
+"""The firewall's policies: read from a file, and matched against texts."""
 
 from __future__ import annotations
 
 import json
 import re
 from dataclasses import dataclass, fields
-from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Collection, Iterable, Iterator
 
 import yaml
 
-from . import _records
 from ._settings import StartError
 
 if TYPE_CHECKING:
     import os
-    import sqlite3
-
-    from ._store import Store
 
 # From the mildest to the gravest, with the decision that each leads to.
 _DECISIONS = {"monitor": "skip", "inform": "alert", "block": "block"}
+_MOST_MARKS = 100
 _REQUIRED = ("id", "name", "pattern", "severity", "action")
 
 
@@ -41,53 +38,45 @@ class Policy:
         return (self.kinds is None or kind in self.kinds) and any(self.pattern.search(text) for text in texts)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What the firewall says of a session."""
+class Policies:
+    """All policies, and what their being violated leads to."""
 
-    decision: str
-    violated: tuple[Policy, ...] = ()
+    def __init__(self, policies: Iterable[Policy] = ()) -> None:
+        self._policies = {policy.id: policy for policy in policies}
 
+    def violated(self, kind: str | None, texts: Collection[str]) -> frozenset[int]:
+        """The ids of the policies that texts of an action of a kind, or of the session itself (None), violate."""
+        return frozenset(policy.id for policy in self._policies.values() if policy.is_violated(kind, texts))
 
-class Firewall:
-    """Decides about sessions, looking at each action once.
-
-    It decides when it is asked, not when something is recorded: so its decisions go by the policies of today for what
-    was recorded under those of yesterday, too.
-    """
-
-    def __init__(self, store: Store, policies: Collection[Policy]) -> None:
-        self._store = store
-        self._policies = tuple(policies)
-        self._seen: dict[int, tuple[int, frozenset[int]]] = {}
-
-    async def verdict(self, session_id: str) -> Verdict:
-        """Decide about everything that is recorded in a session so far."""
-        return await self._store.run(partial(self._decide, session_id=session_id))
-
-    def _decide(self, connection: sqlite3.Connection, session_id: str) -> Verdict:
-        session = _records.find_session(connection, session_id)
-        if session is None:
-            return Verdict("no_data")
-        last, found = self._seen.get(session.number, (0, frozenset()))
-        for action in _records.list_actions(connection, session.number, after=last):
-            last, found = action.number, found | self._violated_by(action)
-        if not last:
-            return Verdict("no_data")
-        self._seen[session.number] = (last, found)
-        return self._judged(found | self._violated(None, list(session.attributes.values())))
-
-    def _violated_by(self, action: _records.RecordedAction) -> frozenset[int]:
-        return self._violated(action.kind, _texts_of(action.body)) if self._policies else frozenset()
-
-    def _violated(self, kind: str | None, texts: Collection[str]) -> frozenset[int]:
-        return frozenset(policy.id for policy in self._policies if policy.is_violated(kind, texts))
-
-    def _judged(self, found: Collection[int]) -> Verdict:
-        violated = tuple(policy for policy in self._policies if policy.id in found)
-        actions = {policy.action for policy in violated}
+    def decision(self, violated: Collection[int]) -> str:
+        """What the firewall decides where these are violated: the gravest action counts."""
+        actions = {policy.action for policy in self.of(violated)}
         decisions = [decision for action, decision in _DECISIONS.items() if action in actions]
-        return Verdict(decisions[-1] if decisions else "pass", violated)
+        return decisions[-1] if decisions else "pass"
+
+    def of(self, ids: Collection[int]) -> tuple[Policy, ...]:
+        """The policies with these ids, in the order of the file."""
+        return tuple(policy for policy in self._policies.values() if policy.id in ids) if ids else ()
+
+    def stretches(self, kind: str | None, ids: Collection[int], text: str) -> list[tuple[int, int, str]]:
+        """Where a text violates some of the policies: start, end and the policy's name, none overlapping another."""
+        found = sorted(
+            (match.start(), match.end(), policy.name)
+            for policy in self.of(ids)
+            if policy.kinds is None or kind in policy.kinds
+            for match in islice(policy.pattern.finditer(text), _MOST_MARKS)
+            if match.end() > match.start()
+        )
+        apart: list[tuple[int, int, str]] = []
+        for start, end, name in found:
+            if not apart or start >= apart[-1][1]:
+                apart.append((start, end, name))
+        return apart
+
+    def fingerprint(self) -> str:
+        """A text that differs where other policies would judge otherwise."""
+        said = [(p.id, p.pattern.pattern, p.action, sorted(p.kinds or ())) for p in self._policies.values()]
+        return json.dumps(said)
 
 
 def load_policies(file: str | os.PathLike[str] | None, kinds: Collection[str]) -> tuple[Policy, ...]:
@@ -170,26 +159,3 @@ def _pattern_faults(pattern: str) -> Iterator[str]:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         yield f"pattern must be a regular expression of Python, but {pattern!r} is none: {error}"
-
-
-def _texts_of(body: str) -> list[str]:
-    """All texts of an action that policies are matched against."""
-    try:
-        action: Mapping[str, Any] = json.loads(body)
-    except RecursionError:
-        return [body]  # nested so deeply that it could only just be received
-    error = action.get("error") or {}
-    return list(_texts([action.get("data"), action.get("attributes"), error.get("message")]))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    # A list of what is left, instead of recursion: documents may be nested deeper than Python calls.
-    left = [value]
-    while left:
-        item = left.pop()
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, dict):
-            left.extend(item.values())
-        elif isinstance(item, list):
-            left.extend(item)

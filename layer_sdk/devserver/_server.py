@@ -54,6 +54,11 @@ class Server:
             raise RuntimeError("The embedded Layer has no URL before it is started. Call start() first.")
         return self._url
 
+    @property
+    def page_url(self) -> str:
+        """The address of the page, with the token where there is one: to be opened in a browser."""
+        return f"{self.url}/?token={self._settings.token}" if self._settings.token else f"{self.url}/"
+
     def start(self) -> Self:
         """Start the server; it answers when this returns.
 
@@ -135,7 +140,7 @@ class _Uvicorn(uvicorn.Server):
             )
         )
         self.url = _url_of(listener)
-        self._store = app.state.store
+        self._store, self._hub = app.state.store, app.state.hub
         self._listener = listener
         self._on_ready = on_ready
 
@@ -151,6 +156,11 @@ class _Uvicorn(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_ready(self.url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Pages that are open would keep it waiting for their streams.
+        self._hub.close()
+        await super().shutdown(sockets)
 
 
 class _QuietProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]

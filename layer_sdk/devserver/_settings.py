@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+import secrets
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from ._hosts import is_loopback
 
 if TYPE_CHECKING:
     import os
 
 _ANSWERS_TO_CREATE = (201, 202)
 _HIGHEST_PORT = 65535
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,200}")
 
 
 class StartError(RuntimeError):
@@ -40,6 +45,9 @@ class Settings:
         oidc_issuer: The OpenID Connect issuer whose bearer tokens every request of the API must carry; without one,
             nobody is asked for a token.
         oidc_audience: The audience that those tokens must be meant for; without one, any will do.
+        token: What everybody must know to see the page, and, without `oidc_issuer`, to use the API: 16 letters or more.
+            Where `host` can be reached from other machines and none is given, one is made up.
+        hosts: Names by which the server may be called beside those that are its own; requests for others are refused.
 
     Raises:
         ValueError: If a value is none of those that are possible.
@@ -58,6 +66,8 @@ class Settings:
     max_body: int = 32 * 1024 * 1024
     oidc_issuer: str | None = None
     oidc_audience: str | None = None
+    token: str | None = field(default=None, repr=False)
+    hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.status_on_create not in _ANSWERS_TO_CREATE:
@@ -73,6 +83,10 @@ class Settings:
             )
         if self.oidc_audience is not None and (self.oidc_issuer is None or not self.oidc_audience):
             raise ValueError(f"oidc_audience {self.oidc_audience!r} needs a name and oidc_issuer, whose tokens have it")
+        if self.token is None and not is_loopback(self.host):
+            object.__setattr__(self, "token", secrets.token_urlsafe(24))
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            raise ValueError("token must have 16 to 200 letters, digits or characters out of . _ ~ + / -")
 
 
 def _is_url(text: str) -> bool:

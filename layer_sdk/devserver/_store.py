@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterator, TypeVar
 
 from ._problems import Refusal
+from ._schema import VERSION, create_tables
 from ._settings import StartError
 
 if TYPE_CHECKING:
@@ -27,43 +28,7 @@ _T = TypeVar("_T")
 _Work = Callable[[sqlite3.Connection], Any]
 
 _OURS = 0x4C617972  # "Layr", in the header of our files
-_VERSION = 1
 _MOST_AT_ONCE = 500
-_SCHEMA = """
-CREATE TABLE applications (
-    number INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL UNIQUE
-);
-CREATE TABLE sessions (
-    number INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    application_id TEXT NOT NULL,
-    attributes TEXT NOT NULL,
-    start_time TEXT,
-    end_time TEXT,
-    created_at TEXT NOT NULL
-);
-CREATE TABLE actions (
-    number INTEGER PRIMARY KEY,
-    session INTEGER NOT NULL REFERENCES sessions,
-    kind TEXT NOT NULL,
-    body TEXT NOT NULL,
-    received_at TEXT NOT NULL
-);
-CREATE INDEX actions_by_session ON actions (session);
-CREATE TABLE creations (
-    session INTEGER NOT NULL REFERENCES sessions,
-    fingerprint BLOB NOT NULL,
-    PRIMARY KEY (session, fingerprint)
-) WITHOUT ROWID;
-CREATE TABLE answers (
-    key TEXT PRIMARY KEY,
-    fingerprint BLOB NOT NULL,
-    status INTEGER NOT NULL,
-    body BLOB NOT NULL
-) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True)
@@ -80,8 +45,11 @@ class Store:
     a transaction, and nobody is answered before it is committed.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, on_open: Callable[[sqlite3.Connection], None] | None = None
+    ) -> None:
         self._path = path
+        self._on_open = on_open
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._remove: Callable[[], Any] = _nothing
@@ -140,7 +108,7 @@ class Store:
 
     def _serve(self, file: Path, opened: Future[None]) -> None:
         try:
-            connection = _connected(file)
+            connection = _connected(file, self._on_open or _nothing)
         except BaseException as error:  # noqa: BLE001 - it is handed to whoever opens
             opened.set_exception(error)
             return
@@ -164,7 +132,7 @@ class Store:
         return jobs, True
 
 
-def _nothing() -> None:
+def _nothing(*_anything: object) -> None:
     pass
 
 
@@ -228,13 +196,15 @@ def _settle(outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
             answer.set_result(outcome)
 
 
-def _connected(file: Path) -> sqlite3.Connection:
+def _connected(file: Path, on_open: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
     if not file.parent.is_dir():
         raise StartError(f"The folder of the database {file} does not exist. Make it first, or choose another file.")
     try:
         connection = sqlite3.connect(str(file), timeout=1, isolation_level=None)
         try:
             _prepare(connection, file)
+            with _transaction(connection):
+                on_open(connection)
         except BaseException:
             connection.close()
             raise
@@ -252,24 +222,35 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     )
     if not is_new:
         _check_version(connection, file)
+        _check_search(connection, file)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     with _transaction(connection):
-        for statement in _SCHEMA.split(";\n") if is_new else ():
-            connection.execute(statement)
+        if is_new:
+            create_tables(connection)
         connection.execute(f"PRAGMA application_id = {_OURS}")
-        connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _check_version(connection: sqlite3.Connection, file: Path) -> None:
     if _number(connection, "application_id") != _OURS:
         raise StartError(f"The file {file} is a database of something else. Choose another file.")
     version = _number(connection, "user_version")
-    if version != _VERSION:
+    if version != VERSION:
         raise StartError(
-            f"The database {file} has schema version {version}, this release knows version {_VERSION}. "
+            f"The database {file} has schema version {version}, this release knows version {VERSION}. "
             "Choose another file, or use the release of protectai-layer-sdk that made it."
         )
+
+
+def _check_search(connection: sqlite3.Connection, file: Path) -> None:
+    try:
+        connection.execute("SELECT 1 FROM texts LIMIT 0")
+    except sqlite3.OperationalError as error:
+        raise StartError(
+            f"The database {file} has a search index that this Python's SQLite can not read: {error}. "
+            "Choose another file, or a Python whose SQLite has FTS5."
+        ) from error
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

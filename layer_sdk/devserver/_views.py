@@ -84,7 +84,7 @@ def _sessions_document(connection: sqlite3.Connection, limit: int, offset: int) 
             "action_total": action_total,
             "limit": limit,
             "offset": offset,
-            "sessions": [_about(connection, session) for session in sessions],
+            "sessions": [_about(session) for session in sessions],
         }
     )
 
@@ -93,12 +93,12 @@ def _session_document(connection: sqlite3.Connection, session_id: str, limit: in
     session = _records.find_session(connection, session_id)
     if session is None:
         raise Refusal(404, f"There is no session {session_id}.", [Fault("session_id", "is not known")])
-    actions = _records.list_actions(connection, session.number, limit=limit, offset=offset)
-    about = json.dumps(_about(connection, session))
+    actions = _records.list_actions(connection, session.number, offset, limit)
+    about = json.dumps(_about(session))
     return f'{about[:-1]}, "actions": [{", ".join(map(_as_received, actions))}]}}'
 
 
-def _about(connection: sqlite3.Connection, session: _records.Session) -> dict[str, Any]:
+def _about(session: _records.Session) -> dict[str, Any]:
     return {
         "session_id": session.session_id,
         "application_id": session.application_id,
@@ -106,7 +106,7 @@ def _about(connection: sqlite3.Connection, session: _records.Session) -> dict[st
         "start_time": session.start_time,
         "end_time": session.end_time,
         "created_at": session.created_at,
-        "action_count": _records.count_actions(connection, session.number),
+        "action_count": session.action_count,
     }
 
 
@@ -116,4 +116,6 @@ def _as_received(action: _records.RecordedAction) -> str:
 
 
 def _json_response(document: str) -> Response:
-    return Response(document, 200, {"X-Content-Type-Options": "nosniff"}, "application/json")
+    return Response(
+        document, 200, {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}, "application/json"
+    )
