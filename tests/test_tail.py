@@ -128,19 +128,17 @@ def test_nothing_that_was_recorded_steers_the_terminal(server: Server) -> None:
 def test_waits_for_a_server_that_goes_away(tmp_path: Path) -> None:
     """It says so once, and goes on where it was when the server is back."""
     database = tmp_path / "layer.db"
-    with Server(Settings(database=database)) as server:
-        port = int(server.url.rpartition(":")[2])
-        session_id = a_session(server.url, "before")
-        with_tail = tail(server.url, "--all", "--json")
-        running = with_tail.__enter__()
+    server = Server(Settings(database=database)).start()
+    port = int(server.url.rpartition(":")[2])
+    session_id = a_session(server.url, "before")
+    with tail(server.url, "--all", "--json") as running:
         assert [session_id] * 2 == [json.loads(line(running.stdout))["session_id"] for _ in range(2)]
-    assert "does not answer" in line(running.stderr)
-    with Server(Settings(database=database, port=port)) as server:
-        post(server.url, f"/v1/sessions/{session_id}/actions", an_action("after"))
-        document = json.loads(line(running.stdout))
-        assert "after" == document["action"]["data"]["messages"][0]["content"]
-    running.kill()
-    with_tail.__exit__(None, None, None)
+        server.stop()
+        assert "does not answer" in line(running.stderr)
+        with Server(Settings(database=database, port=port)) as again:
+            post(again.url, f"/v1/sessions/{session_id}/actions", an_action("after"))
+            document = json.loads(line(running.stdout))
+            assert "after" == document["action"]["data"]["messages"][0]["content"]
 
 
 def test_no_server_is_an_error() -> None:

@@ -256,7 +256,7 @@ def test_server_in_trouble_ends_the_import(scripted: Callable[..., ScriptedServe
     assert "401" in complaint
     assert "run the same command again" in complaint
     assert "imported 0 sessions" in complaint
-    assert 1 == len(server.received)
+    assert 1 == len(server.asked)
 
 
 def test_session_with_an_id_of_the_server_gets_one_that_the_api_takes(
