@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -289,6 +290,16 @@ class Hide:
 
 sys.meta_path.insert(0, Hide())
 """
+
+
+def test_page_shows_what_works(pytester: pytest.Pytester) -> None:
+    """The Python blocks of docs/testing.md are files, and as files they pass."""
+    page = (ROOT / "docs" / "testing.md").read_text("utf-8")
+    blocks = re.findall(r"^```python\n# (\S+)\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert page.count("```python") == len(blocks)
+    for name, source in blocks:
+        (pytester.path / name).write_text(source)
+    passed(pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:xdist", "-W", "error", timeout=120), 5)
 
 
 def test_missing_extra_is_told_by_the_fixture_alone(pytester: pytest.Pytester) -> None:
