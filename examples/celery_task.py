@@ -20,21 +20,19 @@ FOLDER = Path(os.environ.get("CELERY_FOLDER") or Path(tempfile.gettempdir()) / "
 FOLDER.mkdir(exist_ok=True)
 
 app = Celery("celery_task", broker="filesystem://")
-app.conf.broker_connection_retry_on_startup = True
-app.conf.broker_transport_options = {
-    "data_folder_in": str(FOLDER),
-    "data_folder_out": str(FOLDER),
-    "control_folder": str(FOLDER),
-}
+app.conf.update(
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={name: str(FOLDER) for name in ("data_folder_in", "data_folder_out", "control_folder")},
+)
 
 
-@worker_process_init.connect
+@worker_process_init.connect  # type: ignore[untyped-decorator]
 def begin(**_: object) -> None:
     """Begin in each process that runs tasks. Before the fork would do as well: the SDK takes care of that."""
     layer.init(application_id="examples", environment="development")
 
 
-@app.task
+@app.task  # type: ignore[untyped-decorator]
 def summarize(conversation: str, text: str) -> None:
     """Do what takes long, and record it in the conversation's session."""
     with layer.session(session_id=conversation), layer.action(kind="completion_output") as action:

@@ -19,7 +19,7 @@ from layer_sdk import layer
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    """Begin when a worker starts, and send what is left when it stops: uvicorn ends by a signal, without Python's end."""
+    """Begin when a worker starts, and send what is left when it stops: uvicorn ends by a signal, not as Python does."""
     layer.init(application_id="examples", environment="development")
     yield
     await layer.aflush(5)

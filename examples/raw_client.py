@@ -7,11 +7,27 @@ this file.
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import TypeVar
 
 from layer_api.api.applications import create_application
 from layer_api.api.firewall import firewall_session_lookup
 from layer_api.api.sessions import append_action, create_session
-from layer_sdk import ApplicationCreationRequest, SessionActionKind, SessionActionRequest, SessionRequest, layer
+from layer_sdk import SessionActionKind, SessionActionRequest, SessionRequest, layer
+from layer_sdk.schemas import (
+    ApplicationCreationRequest,
+    ApplicationCreationResponse,
+    FirewallSessionLookupResponse,
+    SessionResponse,
+)
+
+T = TypeVar("T")
+
+
+def expect(model: type[T], answer: object) -> T:
+    """The functions raise where there is no answer; a refusal they give back, its body in place of the model."""
+    if not isinstance(answer, model):
+        raise SystemExit(f"Layer refused: {answer}")
+    return answer
 
 
 def main() -> None:
@@ -19,12 +35,12 @@ def main() -> None:
     layer.init(application_id="examples")  # for URL, auth, retries and timeout; the raw client adds nothing of its own
 
     made = create_application.sync(client=layer.raw, body=ApplicationCreationRequest(name="examples", source="manual"))
-    application_id = str(made["application_id"])
+    application_id = str(expect(ApplicationCreationResponse, made).application_id)
 
     # `sync_detailed` gives status and headers, too; `sync` gives the model alone.
     created = create_session.sync_detailed(client=layer.raw, body=SessionRequest(application_id=application_id))
     print(created.status_code, created.headers["content-type"])
-    session_id = created.parsed["session_id"]
+    session_id = expect(SessionResponse, created.parsed).session_id
 
     now = datetime.now(timezone.utc)
     action = SessionActionRequest(
@@ -36,7 +52,7 @@ def main() -> None:
     append_action.sync_detailed(session_id, client=layer.raw, body=action)
 
     found = firewall_session_lookup.sync(session_id, client=layer.raw_firewall)
-    print(found["decision"])
+    print(expect(FirewallSessionLookupResponse, found).decision)
     layer.shutdown()
     print(session_id)
 

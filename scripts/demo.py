@@ -39,9 +39,11 @@ def main() -> int:
         recorded = demo_sessions.record(server.url)
         for session_id in quickstart(server.url):
             print(timeline(read(f"{server.url}/dev/sessions/{session_id}")), end="\n\n")
-        print(f"These two, and {len(recorded)} more (tools and an image, a failure, violated policies): {server.url}")
+        print(
+            f"These two, and {len(recorded)} more (tools and an image, a failure, violated policies): {server.page_url}"
+        )
         if is_watched():
-            stay(server.url)
+            stay(server.page_url)
     print("Next: `.venv/bin/layer-sdk dev` keeps an embedded Layer running, for applications of your own.")
     return 0
 
@@ -56,8 +58,8 @@ def stay(url: str) -> None:
     # Without a display, a browser for the terminal would take the terminal over.
     if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(url)
-    print("Look at the page there. Ctrl-C ends it.", flush=True)
     try:
+        print("Look at the page there. Ctrl-C ends it.", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         print()

@@ -1,4 +1,4 @@
-"""What the demo records beside the quickstart: tools and an image, a call that fails, and texts that policies forbid."""
+"""What the demo records beside the quickstart: tools and an image, a failed call, and texts that policies forbid."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import re
@@ -10,7 +9,8 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from urllib.request import urlopen
+
+import requests
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRON = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{ROOT / 'generated'}"}
@@ -40,14 +40,13 @@ def test_stays_on_a_terminal_and_opens_the_page(tmp_path: Path) -> None:
     browser.chmod(0o755)
     running, main = on_a_terminal({"DISPLAY": ":0", "BROWSER": f"{browser} %s"})
     seen = until(main, "Ctrl-C ends it.")
-    url = re.findall(r"policies\): (http://127\.0\.0\.1:\d+)", seen)[0]
+    url = re.findall(r"policies\): (http://127\.0\.0\.1:\d+/)", seen)[0]
     assert url == opened.read_text().strip()
-    with urlopen(f"{url}/dev/sessions") as answer:
-        sessions = json.load(answer)["sessions"]
+    sessions = requests.get(f"{url}dev/sessions", timeout=10).json()["sessions"]
     decisions = set()
     for session in sessions:
-        with urlopen(f"{url}/v1/sessions/{session['session_id']}") as answer:
-            decisions.add(json.load(answer)["decision"])
+        looked_up = requests.get(f"{url}v1/sessions/{session['session_id']}", timeout=10)
+        decisions.add(looked_up.json()["decision"])
     assert (7, {"pass", "block", "skip"}) == (len(sessions), decisions)
     running.send_signal(signal.SIGINT)
     assert 0 == running.wait(30)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -87,10 +88,9 @@ def test_begins_with_what_comes(server: Server) -> None:
 
 def told(url: str, session_id: str, running: subprocess.Popen[str]) -> bool:
     """Record until the first line is printed, and look at it."""
-    import select
-
+    assert running.stdout is not None
     post(url, f"/v1/sessions/{session_id}/actions", an_action("more"))
-    if not select.select([running.stdout], [], [], 0.2)[0]:
+    if not select.select([running.stdout.fileno()], [], [], 0.2)[0]:
         return False
     document = json.loads(line(running.stdout))
     assert (session_id, "more") == (document["session_id"], document["action"]["data"]["messages"][0]["content"])

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tomllib
 
 pytest_plugins = ["pytester"]
 
@@ -34,12 +33,12 @@ def answer(question):
 @pytest.fixture(autouse=True)
 def installed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the plugin found as pip would have it found: by its entry point alone."""
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]["pytest11"]
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    (declared,) = re.findall(r"^\[project\.entry-points\.pytest11\]\n(.*?)^\[", project, re.DOTALL | re.MULTILINE)
     folder = pytester.path / "installed" / "protectai_layer_sdk-1.0.0.dist-info"
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: protectai-layer-sdk\nVersion: 1.0.0\n")
-    points = "".join(f"{name} = {value}\n" for name, value in declared.items())
-    (folder / "entry_points.txt").write_text(f"[pytest11]\n{points}")
+    (folder / "entry_points.txt").write_text("[pytest11]\n" + declared.replace('"', ""))
     monkeypatch.setenv("PYTHONPATH", f"{folder.parent}:{ROOT}:{ROOT / 'generated'}")
     pytester.makepyfile(application=APPLICATION)
 

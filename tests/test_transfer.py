@@ -132,7 +132,7 @@ def test_numbers_stay_as_they_were_written(two: tuple[Server, Server], number: s
 
 
 def test_whole_layers_travel_through_a_pipe(two: tuple[Server, Server], fresh: Server, tmp_path: Path) -> None:
-    """All sessions, in their order, by the command line: out of one, into another, the same bytes, a second time too."""
+    """All sessions, in order, by the command line: out of one, into another, the same bytes, a second time too."""
     for number in range(3):
         a_session(two[0], an_action(f'{{"n": {number}}}'), an_action('{"deep": ' + "[" * 300 + "]" * 300 + "}"))
     status, first, told = ran("export", "-", url=two[0].url)

@@ -5,31 +5,28 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Iterator
+from typing import TYPE_CHECKING, BinaryIO, Iterator
 
 import click
 
+from ._embedded import embedded
 from ._group import Failure, examples
 from ._terminal import progress
 
 if TYPE_CHECKING:
     import datetime
 
-DEFAULT_URL = "http://127.0.0.1:4747"
 
+def _moment(_ctx: click.Context, _option: click.Parameter, value: str | None) -> datetime.datetime | None:
+    """Read a date or a date-time."""
+    if value is None:
+        return None
+    from layer_sdk.transfer import moment
 
-class Moment(click.ParamType):  # type: ignore[type-arg]  # releases of click differ
-    """A date or a date-time."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime.datetime:
-        """Read it."""
-        from layer_sdk.transfer import moment
-
-        return moment(str(value)) or self.fail(
-            f"{value!r} is no date or date-time, such as 2026-03-02T09:30Z", param, ctx
-        )
+    found = moment(value)
+    if found is None:
+        raise click.BadParameter(f"{value!r} is no date or date-time, such as 2026-03-02T09:30Z")
+    return found
 
 
 @click.command(
@@ -40,10 +37,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # releases of click di
     )
 )
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False))
-@click.option(
-    "--url", envvar="LAYER_BASE_URL", default=DEFAULT_URL, show_default=True, help="Where the embedded Layer answers."
-)
-@click.option("--token", envvar="LAYER_DEV_TOKEN", help="Its token, where it has one; better in LAYER_DEV_TOKEN.")
+@embedded
 @click.option(
     "--db",
     "database",
@@ -53,8 +47,8 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # releases of click di
 )
 @click.option("--session", "sessions", multiple=True, metavar="ID", help="Only this session; may be repeated.")
 @click.option("--application", metavar="ID", help="Only sessions of this application.")
-@click.option("--since", type=Moment(), metavar="TIME", help="Only sessions that began then or later.")
-@click.option("--until", type=Moment(), metavar="TIME", help="Only sessions that began before.")
+@click.option("--since", callback=_moment, metavar="TIME", help="Only sessions that began then or later.")
+@click.option("--until", callback=_moment, metavar="TIME", help="Only sessions that began before.")
 def command(
     *,
     file: Path,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 import click
 
+from ._embedded import embedded
 from ._group import Failure, examples
 from ._terminal import console, is_plain
-from .export import DEFAULT_URL
 
 if TYPE_CHECKING:
     from layer_sdk.transfer import Arrival
@@ -32,10 +32,7 @@ COLOURS = {
         "layer-sdk tail --session 2ed6657d-e927-568b-95e1-2665a8aea6a2",
     )
 )
-@click.option(
-    "--url", envvar="LAYER_BASE_URL", default=DEFAULT_URL, show_default=True, help="Where the embedded Layer answers."
-)
-@click.option("--token", envvar="LAYER_DEV_TOKEN", help="Its token, where it has one; better in LAYER_DEV_TOKEN.")
+@embedded
 @click.option("--session", metavar="ID", help="Only this session.")
 @click.option("--all", "everything", is_flag=True, help="Begin with what is there already.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
