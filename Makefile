@@ -6,7 +6,7 @@ BIN := .venv/bin
 SDK := layer_sdk generated/layer_api
 
 .PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak test-openai test-openai-deep \
-  test-frameworks test-long matrix chaos bench bench-quick bench-guard bench-budgets clean
+  test-frameworks test-browser test-long matrix chaos bench bench-quick bench-guard bench-budgets clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -55,6 +55,10 @@ test-openai-deep: .venv/dev ## with each of them, random calls beside the plain 
 test-frameworks: .venv/dev ## run the tests of OpenAI under LangChain, LlamaIndex and others, each in .envs/frameworks
 	$(BIN)/python scripts/frameworks.py
 	$(BIN)/python -m pytest tests/frameworks -m frameworks
+
+test-browser: .venv/dev ## look at the embedded Layer's page with Chromium and axe-core; screenshots in build/screenshots
+	$(BIN)/python scripts/chromium.py
+	$(BIN)/python -m pytest -q tests/browser -m browser
 
 test-long: .venv/dev ## what the suite leaves out because it takes minutes: rows of the fault matrix
 	$(BIN)/python -m pytest -q -m long

@@ -59,6 +59,7 @@ class Api:
         store: Store,
         firewall: Firewall,
         settings: Settings,
+        *,
         hub: Hub,
         requests: Requests,
         gate: Gate | None = None,
@@ -113,6 +114,7 @@ class Api:
         session_id = str(request.path_params.get("session_id", "")).lower()
         body: bytes | None = getattr(request.state, "raw", None)
         self._requests.keep(operation.name, (request.method, target), body, status, session_id)
+        self._hub.tell_of_request()
 
     async def _asked(self, operation: Operation, request: Request) -> _Asked:
         parameters = request.path_params

@@ -64,7 +64,7 @@ def build_app(settings: Settings | None = None) -> Starlette:
     firewall, hub, requests = Firewall(store, policies), Hub(), Requests()
     pages = Pages(store, policies, requests, contract.kinds)
     routes: list[BaseRoute] = [
-        *Api(contract.operations, store, firewall, chosen, hub, requests, _gate(chosen)).routes(),
+        *Api(contract.operations, store, firewall, chosen, hub=hub, requests=requests, gate=_gate(chosen)).routes(),
         *Views(store).routes(),
         *hub.routes(),
         *pages.routes(),

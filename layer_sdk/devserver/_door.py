@@ -60,7 +60,7 @@ class Door:
         if path.startswith(_OPEN) or (is_api and self._has_gate) or _bears(headers, token):
             return None
         if not is_api:
-            given = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get(_PARAMETER)
+            given = dict(_pairs(scope)).get(_PARAMETER)
             if given is not None and _is_same(given, token):
                 return _with_cookie(scope, token)
             if _is_same(cookie_parser(headers.get("cookie", "")).get(_name(token), ""), _value(token)):
@@ -83,12 +83,17 @@ def _bears(headers: Headers, token: str) -> bool:
 
 def _with_cookie(scope: Scope, token: str) -> Response:
     """Keep the token as a cookie, and take it out of the address, which is seen and shared."""
-    left = [pair for pair in parse_qsl(scope["query_string"].decode("latin-1")) if pair[0] != _PARAMETER]
+    left = [pair for pair in _pairs(scope) if pair[0] != _PARAMETER]
     # A path that begins with two slashes would lead to another host.
     path = "/" + scope["path"].lstrip("/\\")
     answer = RedirectResponse(f"{path}?{urlencode(left)}" if left else path, 303, _NO_STORE)
     answer.set_cookie(_name(token), _value(token), path="/", httponly=True, samesite="strict")
     return answer
+
+
+def _pairs(scope: Scope) -> list[tuple[str, str]]:
+    query: bytes = scope["query_string"]
+    return parse_qsl(str(query, "latin-1"))
 
 
 def _name(token: str) -> str:

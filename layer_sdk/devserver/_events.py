@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _MOST_WATCHERS = 100
 _PAUSE = 0.3
 _HEARTBEAT = 10.0
+# What the page of requests watches in place of a session, see requests.html.
+_REQUESTS = "requests"
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Accel-Buffering": "no"}
 
 
@@ -42,9 +44,16 @@ class Hub:
 
     def tell(self, session_id: str) -> None:
         """Tell who watches all sessions, or this one, that something was recorded in it."""
+        self._tell("", session_id)
+
+    def tell_of_request(self) -> None:
+        """Tell who watches the requests that there is one more."""
+        self._tell(_REQUESTS)
+
+    def _tell(self, *watched: str) -> None:
         self._changes += 1
         for watcher in self._watchers:
-            if watcher.session_id in ("", session_id):
+            if watcher.session_id in watched:
                 watcher.changed.set()
 
     def close(self) -> None:

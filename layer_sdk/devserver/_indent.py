@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Iterator
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_SIGN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _DEEPEST = 60
 _CLOSING = {"{": "}", "[": "]"}
 
@@ -16,21 +16,21 @@ def laid_out(text: str) -> str:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    tokens = [match[0] for match in _TOKEN.finditer(text)]
+    signs = [match[0] for match in _SIGN.finditer(text)]
     depth = 0
-    for index, token in enumerate(tokens):
-        following = tokens[index + 1] if index + 1 < len(tokens) else ""
-        if token in _CLOSING:
+    for index, sign in enumerate(signs):
+        following = signs[index + 1] if index + 1 < len(signs) else ""
+        if sign in _CLOSING:
             depth += 1
-            yield token if following == _CLOSING[token] else token + _line(depth)
-        elif token in ("}", "]"):
+            yield sign if following == _CLOSING[sign] else sign + _line(depth)
+        elif sign in ("}", "]"):
             depth -= 1
-            is_empty = index > 0 and _CLOSING.get(tokens[index - 1]) == token
-            yield token if is_empty else _line(depth) + token
-        elif token == ",":
-            yield token + _line(depth)
+            is_empty = index > 0 and _CLOSING.get(signs[index - 1]) == sign
+            yield sign if is_empty else _line(depth) + sign
+        elif sign == ",":
+            yield sign + _line(depth)
         else:
-            yield ": " if token == ":" else token
+            yield ": " if sign == ":" else sign
 
 
 def _line(depth: int) -> str:

@@ -17,21 +17,25 @@ _LONGEST_COLOURED = 30_000
 _FOLDED_FROM = 15
 _FENCE = re.compile(r"^[ ]{0,3}```[ ]*([\w+#.-]{0,20})[^\n`]*\n(.*?)(?:^[ ]{0,3}```[ ]*$|\Z)", re.DOTALL | re.MULTILINE)
 _JSON = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")(?P<name>:)?|(?P<number>-?\d[\d.eE+-]*)|(?P<word>true|false|null)')
-_CODE = r"""(?P<string>"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|`(?:[^`\\]|\\.)*`?)|(?P<number>\b\d[\w.]*)|(?P<word>\b[A-Za-z_]\w*)"""
+_CODE = (
+    r"""(?P<string>"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|`(?:[^`\\]|\\.)*`?)"""
+    r"""|(?P<number>\b\d[\w.]*)|(?P<word>\b[A-Za-z_]\w*)"""
+)
 _COMMENTS = {
     "#": ("python", "py", "sh", "bash", "shell", "zsh", "ruby", "rb", "yaml", "yml", "toml", "r", "perl", "make"),
     "//": ("js", "javascript", "ts", "typescript", "jsx", "tsx", "c", "cpp", "c++", "cs", "java", "go", "rust", "php"),
     "--": ("sql", "lua", "haskell"),
 }
-_KEYWORDS = frozenset(
-    "and as assert async await begin bool boolean break case catch class const continue create def default del delete do "
-    "elif else end enum except export extends extern false final finally fn for from func function go group if impl "
-    "import in insert instanceof int interface into is join lambda let limit long match mod module mut new nil none not "
-    "null on or order package pass private protected pub public raise return select self set static str string struct "
-    "super switch table then this throw trait true try type typeof union update use using values var void where while "
-    "with yield True False None SELECT FROM WHERE AND OR NOT INSERT INTO VALUES UPDATE SET DELETE CREATE TABLE JOIN ON "
-    "GROUP ORDER BY LIMIT AS NULL".split()
+_WORDS = (
+    "and as assert async await begin bool boolean break case catch class const continue create def default del "
+    "delete do elif else end enum except export extends extern false final finally fn for from func function "
+    "go group if impl import in insert instanceof int interface into is join lambda let limit long match mod "
+    "module mut new nil none not null on or order package pass private protected pub public raise return "
+    "select self set static str string struct super switch table then this throw trait true try type typeof "
+    "union update use using values var void where while with yield True False None SELECT FROM WHERE AND OR "
+    "NOT INSERT INTO VALUES UPDATE SET DELETE CREATE TABLE JOIN ON GROUP ORDER BY LIMIT AS NULL "
 )
+_KEYWORDS = frozenset(_WORDS.split())
 # What a terminal or a parser would act on is shown as the sign for it.
 _CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r"}
 _CONTROLS[0x7F] = 0x2421
@@ -101,7 +105,7 @@ def _folded(name: str, text: str, colour: Callable[[str], Iterable[Stretch]], fi
     stretches = colour(text) if len(text) <= _LONGEST_COLOURED else ()
     lines = text.count("\n") + 1
     # tabindex: who has no mouse scrolls what is wide by keys, too.
-    block = Markup('<pre class="code" tabindex="0" role="region" aria-label="{}"><code>{}</code></pre>').format(
+    block = Markup('<pre class="code" tabindex="0" role="group" aria-label="{}"><code>{}</code></pre>').format(
         name, _woven(text, stretches, find(text))
     )
     if lines == 1:
@@ -164,8 +168,8 @@ def _without_gaps(stretches: Iterable[Stretch], length: int) -> Iterator[Stretch
 
 def _marked(text: str, start: int, end: int, marks: list[Stretch]) -> Iterator[str]:
     at = start
-    for first, last, policy in marks:
-        first, last = max(first, at), min(last, end)
+    for found_at, found_to, policy in marks:
+        first, last = max(found_at, at), min(found_to, end)
         if first >= last:
             continue
         yield _escaped(text[at:first])

@@ -48,7 +48,9 @@ def span(seconds: float | None) -> str:
     if seconds < _MINUTE:
         return f"{seconds:.1f} s"
     whole = round(seconds)
-    for unit, name, lower, lower_name in ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min")):
+    units = ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"), (1, "s"))
+    for (unit, name), (lower, lower_name) in zip(units, units[1:]):
         if whole >= unit:
-            return f"{whole // unit:,} {name} {whole % unit // lower} {lower_name}"
-    return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+            rest = whole % unit // lower
+            return f"{whole // unit:,} {name} {rest} {lower_name}" if rest else f"{whole // unit:,} {name}"
+    return f"{whole} s"

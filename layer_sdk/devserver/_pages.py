@@ -99,7 +99,7 @@ class Pages:
         chosen = Filter.of(parameters)
         before, after = number_of(parameters, "before"), number_of(parameters, "after")
         listing = await self._store.run(partial(_listing.read, chosen=chosen, before=before, after=after))
-        offered = {"kinds": self._kinds, "statuses": STATUSES, "times": TIMES}
+        offered: dict[str, Any] = {"kinds": self._kinds, "statuses": STATUSES, "times": TIMES}
         return self._page("sessions.html", listing=listing, chosen=chosen, **offered)
 
     async def _session(self, request: Request) -> Response:
@@ -111,7 +111,8 @@ class Pages:
             return self._missing(f"There is no session {session_id}.")
         actions = Reader(self._policies).read(detail.pop("before"), detail.pop("actions"))
         violated = self._policies.of(detail["session"].violated)
-        shown = {"actions": actions, "timeline": timeline_of(actions), "violated": violated, "address_of": _address_of}
+        shown: dict[str, Any] = {"actions": actions, "timeline": timeline_of(actions), "violated": violated}
+        shown["address_of"] = _address_of
         return self._page("session.html", first=first, limit=limit, **shown, **detail)
 
     async def _action(self, request: Request) -> Response:
@@ -157,13 +158,14 @@ class Pages:
 
     async def _totals(self, request: Request) -> Response:
         chosen = request.query_params.get("range", "")
-        chosen = chosen if chosen in _RANGES else "day"
+        if chosen not in _RANGES:
+            chosen = "hour" if await self._store.run(_totals.is_young) else "day"
         totals = await self._store.run(partial(_totals.read, minutes=_RANGES[chosen][1]))
         ranges = {name: label for name, (label, _) in _RANGES.items()}
         charts, rows = charts_of(totals), rows_of(totals)
         first, last = (when(totals.periods[at].minute) if totals.periods else "" for at in (0, -1))
         length = span(totals.minutes * 60)
-        scale = {"first": first, "last": last, "length": length, "ranges": ranges, "chosen": chosen}
+        scale: dict[str, Any] = {"first": first, "last": last, "length": length, "ranges": ranges, "chosen": chosen}
         return self._page("totals.html", charts=charts, rows=rows, **scale)
 
     async def _received(self, _request: Request) -> Response:
@@ -234,7 +236,7 @@ def _request_of(session: _records.Session, action: _records.RecordedAction, crea
     return Received("appendAction", "POST", path, action.body, session_id=session.session_id)
 
 
-def _copies(received: Received, request: Request) -> dict[str, str]:
+def _copies(received: Received, request: Request) -> dict[str, Any]:
     if not received.is_whole:
         return {"curl": "", "python": ""}
     base_url = str(request.base_url).rstrip("/")

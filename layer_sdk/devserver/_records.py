@@ -313,19 +313,14 @@ def _insert_actions(
 
 def _session(row: Sequence[Any]) -> Session:
     number, session_id, application_id, attributes, *plain, violated, violated_itself, prompt = row
-    return Session(
-        number,
-        session_id,
-        json.loads(application_id),
-        json.loads(attributes),
-        *plain,
-        _summaries.ids_of(violated) | _summaries.ids_of(violated_itself),
-        json.loads(prompt) if prompt else "",
-    )
+    values: list[Any] = [number, session_id, json.loads(application_id), json.loads(attributes), *plain]
+    values += [_summaries.ids_of(violated) | _summaries.ids_of(violated_itself), json.loads(prompt) if prompt else ""]
+    return Session(*values)
 
 
 def _action(row: Sequence[Any]) -> RecordedAction:
-    return RecordedAction(*row[:-1], _summaries.ids_of(row[-1]))
+    values: list[Any] = [*row[:-1], _summaries.ids_of(row[-1])]
+    return RecordedAction(*values)
 
 
 def _json(value: Any) -> bytes:

@@ -5,6 +5,7 @@ What a client sends as `Authorization` is never kept; the variable LAYER_TOKEN s
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections import deque
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def as_curl(request: Received, base_url: str) -> str:
 
 def as_python(request: Received, base_url: str) -> str:
     """The request as a program that uses the generated client."""
-    known = _MODULES.get(request.operation) if request.status < 400 else None
+    known = _MODULES.get(request.operation) if request.status < 400 and _is_portable(request.body) else None
     tag, module, model = known or ("", "", "")
     imports = [
         "import json" if model else "",
@@ -100,7 +101,7 @@ def as_python(request: Received, base_url: str) -> str:
     theirs += [f"from layer_api.models import {model}"] if model else []
     client = [
         'token = os.environ.get("LAYER_TOKEN")',
-        f"base_url = {ascii(base_url)}",
+        f"base_url = {base_url!a}",
         "client = AuthenticatedClient(base_url=base_url, token=token) if token else Client(base_url=base_url)",
     ]
     call = _call(module, model, request) if known else _plain_call(request)
@@ -109,16 +110,25 @@ def as_python(request: Received, base_url: str) -> str:
 
 def _call(module: str, model: str, request: Received) -> list[str]:
     arguments = [f'UUID("{request.session_id}")'] if "/v1/sessions/" in request.path else []
-    body = [f"body = {model}.from_dict(json.loads({ascii(request.body)}))"] if model else []
+    body = [f"body = {model}.from_dict(json.loads({request.body!a}))"] if model else []
     arguments += ["client=client", *(["body=body"] if model else [])]
     return [*body, f"print({module}.sync_detailed({', '.join(arguments)}))"]
+
+
+def _is_portable(body: str | None) -> bool:
+    """Whether the client would write a body at all: it takes no half surrogate pair and no number that is infinite."""
+    try:
+        json.dumps(json.loads(body or "null"), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _plain_call(request: Received) -> list[str]:
     # What was refused may be what no function of the client would send.
     content = "" if request.body is None else ", content=content, headers={'Content-Type': 'application/json'}"
-    body = [] if request.body is None else [f'content = {ascii(request.body)}.encode("utf-8")']
-    call = f"client.get_httpx_client().request({ascii(request.method)}, {ascii(request.path)}{content})"
+    body = [] if request.body is None else [f'content = {request.body!a}.encode("utf-8")']
+    call = f"client.get_httpx_client().request({request.method!a}, {request.path!a}{content})"
     return [*body, f"response = {call}", "print(response.status_code, response.text)"]
 
 

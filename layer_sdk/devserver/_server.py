@@ -57,7 +57,7 @@ class Server:
     @property
     def page_url(self) -> str:
         """The address of the page, with the token where there is one: to be opened in a browser."""
-        return f"{self.url}/?token={self._settings.token}" if self._settings.token else f"{self.url}/"
+        return self._settings.page_url(self.url)
 
     def start(self) -> Self:
         """Start the server; it answers when this returns.

@@ -6,7 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from ._hosts import is_loopback
 
@@ -87,6 +87,16 @@ class Settings:
             object.__setattr__(self, "token", secrets.token_urlsafe(24))
         if self.token is not None and not _TOKEN.fullmatch(self.token):
             raise ValueError("token must have 16 to 200 letters, digits or characters out of . _ ~ + / -")
+
+    def page_url(self, url: str) -> str:
+        """Where a browser finds the page of a server at an address: with the token, where there is one.
+
+        Example:
+            >>> from layer_sdk.devserver import Settings
+            >>> Settings(token="an-example-of-a-token").page_url("http://127.0.0.1:4747")
+            'http://127.0.0.1:4747/?token=an-example-of-a-token'
+        """
+        return f"{url}/" if self.token is None else f"{url}/?{urlencode({'token': self.token})}"
 
 
 def _is_url(text: str) -> bool:

@@ -48,8 +48,13 @@ class Totals:
         steps: Counter[int] = Counter()
         for period in self.periods:
             steps.update(period.steps)
-        sums = [sum(getattr(period, name) for period in self.periods) for name in ("actions", "tokens", "errors")]
-        return Period(self.periods[0].minute if self.periods else 0, *sums, steps)
+        return Period(
+            self.periods[0].minute if self.periods else 0,
+            sum(period.actions for period in self.periods),
+            sum(period.tokens for period in self.periods),
+            sum(period.errors for period in self.periods),
+            steps,
+        )
 
 
 def count(connection: sqlite3.Connection, digests: Iterable[Digest]) -> None:
@@ -68,6 +73,12 @@ def count(connection: sqlite3.Connection, digests: Iterable[Digest]) -> None:
         "ON CONFLICT (minute, step) DO UPDATE SET actions = actions + excluded.actions",
         [(minute, step, number) for step, number in steps.items()],
     )
+
+
+def is_young(connection: sqlite3.Connection) -> bool:
+    """Whether all that is recorded came within the last hour."""
+    oldest = connection.execute("SELECT min(minute) FROM totals").fetchone()[0]
+    return oldest is None or oldest > int(now().timestamp()) // 60 - 60
 
 
 def read(connection: sqlite3.Connection, minutes: int | None) -> Totals:

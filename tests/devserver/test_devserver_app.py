@@ -39,7 +39,7 @@ def test_the_application_runs_in_any_asgi_server() -> None:
     async def statuses() -> list[int]:
         app = build_app()
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://layer") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             async with app.router.lifespan_context(app):
                 during = await client.get("/readyz")
             after = await client.get("/readyz")

@@ -336,7 +336,7 @@ def test_request_that_is_given_up_takes_no_other_with_it(issuer: Issuer) -> None
         app = build_app(Settings(oidc_issuer=issuer.url))
         transport = httpx.ASGITransport(app=app)
         async with app.router.lifespan_context(app), httpx.AsyncClient(
-            transport=transport, base_url="http://l"
+            transport=transport, base_url="http://localhost"
         ) as mine:
             first = asyncio.ensure_future(mine.get(APPLICATIONS, headers=bearer(issuer.token())))
             second = asyncio.ensure_future(mine.get(APPLICATIONS, headers=bearer(issuer.token())))

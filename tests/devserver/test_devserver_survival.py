@@ -201,7 +201,7 @@ def test_a_database_of_a_newer_release(tmp_path: Path) -> None:
     with Server(Settings(database=file)):
         pass
     foreign(file, "PRAGMA user_version = 99")
-    with pytest.raises(StartError, match="has schema version 99, this release knows version 1"):
+    with pytest.raises(StartError, match="has schema version 99, this release knows version 2"):
         Server(Settings(database=file)).start()
 
 
