@@ -28,17 +28,26 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")])
         self.path = self._write("authority", self._signed(self._name, self._key, is_authority=True), self._key)
 
-    def issue(self, name: str) -> Path:
-        """Give the file of a new certificate and its key."""
+    def issue(self, name: str, ends: datetime.timedelta = DAY, host: str | None = None) -> Path:
+        """Give the file of a new certificate and its key, for 127.0.0.1 unless there is another host."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        return self._write(name, self._signed(subject, key), key)
+        return self._write(name, self._signed(subject, key, ends=ends, host=host), key)
 
-    def _signed(self, subject: x509.Name, key: Any, *, is_authority: bool = False) -> x509.Certificate:
+    def _signed(
+        self,
+        subject: x509.Name,
+        key: Any,
+        *,
+        is_authority: bool = False,
+        ends: datetime.timedelta = DAY,
+        host: str | None = None,
+    ) -> x509.Certificate:
         builder = x509.CertificateBuilder(self._name, subject, key.public_key(), x509.random_serial_number())
-        builder = builder.not_valid_before(NOW - DAY).not_valid_after(NOW + DAY)
+        builder = builder.not_valid_before(NOW - 30 * DAY).not_valid_after(NOW + ends)
         builder = builder.add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+        name = x509.IPAddress(ip_address("127.0.0.1")) if host is None else x509.DNSName(host)
+        names = x509.SubjectAlternativeName([name])
         return builder.add_extension(names, critical=False).sign(self._key, hashes.SHA256())
 
     def _write(self, name: str, certificate: x509.Certificate, key: Any) -> Path:

@@ -17,7 +17,7 @@ from layer_sdk.devserver import Server, Settings
 if TYPE_CHECKING:
     from scripted_server import Answer, ScriptedServer
 
-pytest.register_assert_rewrite("oidc_scenarios")
+pytest.register_assert_rewrite("oidc_scenarios", "examined")
 
 ROOT = Path(__file__).resolve().parent.parent
 APPLICATION = "53ad4290-bf1a-4f68-b182-6026e869b8cd"

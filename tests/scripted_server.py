@@ -115,8 +115,8 @@ class ScriptedServer:
             do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815  (http.server's names)
 
             def _write(self, answer: Answer) -> None:
-                self.send_response(answer.status)
                 headers = dict(answer.headers)
+                (self.send_response_only if "Date" in headers else self.send_response)(answer.status)
                 if not {"content-length", "transfer-encoding"} & {name.lower() for name in headers}:
                     headers["Content-Length"] = str(len(answer.body))
                 for name, value in headers.items():

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Callable
 
+import click
 import pytest
-import tomllib
 
 from layer_sdk import __version__
-from layer_sdk.commands import COMMANDS
+from layer_sdk.cli import main
+from layer_sdk.commands import COMMANDS, program
+
+if TYPE_CHECKING:
+    from layer_sdk.devserver import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -140,5 +147,49 @@ def test_bash_itself_completes(tmp_path: Path) -> None:
 
 def test_the_embedded_layer_brings_the_command_line() -> None:
     """What the extra `cli` installs, the extra `devserver` installs, too: it is there for `layer-sdk dev`."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    assert set() == set(extras["cli"]) - set(extras["devserver"])
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    wanted = re.search(r"^cli = \[(.*)\]$", project, re.MULTILINE)
+    brought = re.search(r"^devserver = \[(.*?)^\]$", project, re.MULTILINE | re.DOTALL)
+    assert wanted is not None
+    assert brought is not None
+    assert set() == set(re.findall(r'"(.*?)"', wanted[1])) - set(re.findall(r'"(.*?)"', brought[1]))
+
+
+def test_commands_of_the_docs_are_right() -> None:
+    """Each line with `layer-sdk` in a page is one that the program takes."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    blocks = [block for page in pages for block in re.findall(r"```sh\n(.*?)```", page.read_text("utf-8"), re.DOTALL)]
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("layer-sdk ")]
+    assert len(lines) > 8
+    for line in lines:
+        parse(program, "layer-sdk", shlex.split(line, comments=True)[1:])
+
+
+def parse(command: click.Command, name: str, words: list[str], parent: click.Context | None = None) -> None:
+    """Read the words as the program does, without running what they name."""
+    if "--help" in words:
+        return
+    context = command.make_context(name, list(words), parent)
+    if isinstance(command, click.Group):
+        called, subcommand, rest = command.resolve_command(context, words)
+        assert subcommand is not None
+        parse(subcommand, str(called), rest, context)
+
+
+def test_dev_prints_where_the_page_opens(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """`layer-sdk dev` prints the address, and with a token the one to open in a browser."""
+    token = "a-token-for-the-tests"
+
+    def run(settings: Settings, on_ready: Callable[[str], None]) -> None:
+        assert token == settings.token
+        on_ready("http://127.0.0.1:4747")
+
+    monkeypatch.setattr("layer_sdk.devserver.run", run, raising=False)
+    assert 0 == main(["dev", "--token", token])
+    monkeypatch.setenv("LAYER_DEV_TOKEN", token)
+    assert 0 == main(["dev"])
+    lines = [
+        "Layer is ready at http://127.0.0.1:4747",
+        f"Open http://127.0.0.1:4747/?token={token} to see its page",
+    ]
+    assert lines * 2 == capsys.readouterr().out.splitlines()

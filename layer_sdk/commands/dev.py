@@ -16,6 +16,7 @@ FILE = click.Path(path_type=Path)
     epilog=examples(
         "layer-sdk dev",
         "layer-sdk dev --port 0 --db layer.db --policies policies.yaml",
+        "LAYER_DEV_TOKEN=... layer-sdk dev --host 0.0.0.0",
         "layer-sdk dev --oidc-issuer https://sso.example.com/realms/layer",
     )
 )
@@ -34,6 +35,13 @@ FILE = click.Path(path_type=Path)
 )
 @click.option("--oidc-issuer", metavar="URL", help="Let in bearer tokens of this OpenID Connect issuer alone.")
 @click.option("--oidc-audience", metavar="NAME", help="Audience that the tokens must be meant for.")
+@click.option(
+    "--token",
+    envvar="LAYER_DEV_TOKEN",
+    metavar="TOKEN",
+    help="What opens the page, and the API; else LAYER_DEV_TOKEN. Listening on other addresses than this machine's, "
+    "one is made up if it is not given.",
+)
 def command(
     *,
     host: str,
@@ -43,6 +51,7 @@ def command(
     status_on_create: str,
     oidc_issuer: str | None,
     oidc_audience: str | None,
+    token: str | None,
 ) -> None:
     """Run an embedded Layer until Ctrl-C.
 
@@ -61,7 +70,15 @@ def command(
             status_on_create=int(status_on_create),
             oidc_issuer=oidc_issuer,
             oidc_audience=oidc_audience,
+            token=token,
         )
-        devserver.run(settings, on_ready=lambda url: click.echo(f"Layer is ready at {url}"))
+        devserver.run(settings, on_ready=lambda url: _tell(url, settings.token))
     except (devserver.StartError, ValueError) as error:
         raise Failure(error) from error
+
+
+def _tell(url: str, token: str | None) -> None:
+    """Print the address for LAYER_BASE_URL, and with a token that of the page: it is to be opened once."""
+    click.echo(f"Layer is ready at {url}")
+    if token is not None:
+        click.echo(f"Open {url}/?token={token} to see its page")

@@ -69,7 +69,7 @@ def _summary(report: Report) -> str:
 def _plain_settings(settings: tuple[Setting, ...]) -> None:
     click.echo("settings")
     for each in settings:
-        click.echo(f"{each.name}  {'' if each.value is None else each.value}  ({each.origin})")
+        click.echo(f"{each.name}  {'-' if each.value is None else each.value}  ({each.origin})")
     click.echo("\nchecks")
 
 

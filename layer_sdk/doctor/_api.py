@@ -1,4 +1,4 @@
-"""Whether the Layer API answers, what it says of the application, and what time it thinks it is."""
+"""Whether the Layer API answers, and what answers in its place."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import re
 import time
 from email.utils import parsedate_to_datetime
 from html import unescape
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import Any, Mapping
 from urllib.parse import urljoin, urlsplit
 
 import requests
 
 from layer_sdk._origins import is_exposed, without_login
+from layer_sdk._secrets import Secret
 from layer_sdk._suppression import suppressed
 from layer_sdk._wire import HEADERS, answer_words
 
-from ._report import Verdict, failure, ok, skipped, warning
+from ._report import Verdict, failure, ok, warning
 from ._route import route_to
 from ._subject import Answered, Subject, Target
 from ._tls import speaks_tls
 
 PATH = "/v1/applications"
 MAX_BODY = 8 * 1024 * 1024
-SKEW, TOLERANCE = 30.0, 300.0  # seconds; many servers accept no token that is off by more than the second
 
 
 def judge(subject: Subject, target: Target) -> Verdict:
@@ -47,14 +47,10 @@ def judge(subject: Subject, target: Target) -> Verdict:
     if is_page(answer):
         return _page(target, answer)
     if answer.status in (401, 403, 404, 407):
-        return {401: _unknown, 403: _forbidden, 404: _nowhere, 407: _unknown_to_proxy}[answer.status](
-            subject, target, answer
-        )
+        judges = {401: _unknown, 403: _forbidden, 404: _nowhere, 407: _unknown_to_proxy}
+        return judges[answer.status](subject, target, answer)
     if not 200 <= answer.status < 300:
-        advice = (
-            "wait, and ask who runs the server" if answer.status >= 500 or answer.status == 429 else "ask who runs it"
-        )
-        return failure(f"{target.shown} answered {_said(answer)}", advice)
+        return failure(f"{target.shown} answered {_said(answer)}", "ask who runs the server, and try again later")
     return _listed(subject, target, answer)
 
 
@@ -127,9 +123,8 @@ def _reason(error: BaseException) -> str:
     """Find the innermost reason, which is the one that says something."""
     seen = {id(error)}
     while True:
-        inner: Any = getattr(error, "reason", None) or next(
-            (arg for arg in error.args if isinstance(arg, Exception)), None
-        )
+        given = [arg for arg in error.args if isinstance(arg, Exception)]
+        inner: Any = getattr(error, "reason", None) or (given[0] if given else None)
         if not isinstance(inner, BaseException) or id(inner) in seen:
             return re.sub(r"<[^>]*>:? ?", "", str(error))[:200] or type(error).__name__
         seen.add(id(inner))
@@ -164,7 +159,7 @@ def _unknown(subject: Subject, target: Target, answer: Answered) -> Verdict:
     if subject.provider is not None:
         return failure(
             f"{target.shown} rejects the token, with {_said(answer)}",
-            "see that the token is of the issuer, and for the audience, that this Layer trusts, and that the clocks agree",
+            "see that its issuer and audience are those that this Layer trusts, and that the clocks agree",
         )
     if login:
         return failure(
@@ -174,7 +169,7 @@ def _unknown(subject: Subject, target: Target, answer: Answered) -> Verdict:
     return failure(
         f"{target.shown} wants credentials, and none are configured: {_said(answer)}",
         "set LAYER_OIDC_TOKEN_URL, LAYER_OIDC_CLIENT_ID and LAYER_OIDC_CLIENT_SECRET, and give layer.init "
-        "auth_provider=OIDCClientCredentials()",
+        "auth_provider=OIDCClientCredentials(), or examine a provider of your own with layer_sdk.doctor.examine",
     )
 
 
@@ -233,8 +228,10 @@ def _said(answer: Answered) -> str:
 def netrc_login(subject: Subject, target: Target) -> str:
     """Give the netrc file out of which requests would take a login; empty where it takes none."""
     has_own = subject.provider is not None or subject.session.auth is not None or "@" in urlsplit(target.url).netloc
-    if has_own or not subject.session.trust_env or requests.utils.get_netrc_auth(target.url) is None:
+    found = None if has_own or not subject.session.trust_env else requests.utils.get_netrc_auth(target.url)
+    if found is None:
         return ""
+    subject.secrets.extend([Secret(":".join(found)), Secret(found[1])])
     return subject.environ.get("NETRC") or "~/.netrc"
 
 
@@ -247,63 +244,4 @@ def judge_netrc(subject: Subject, target: Target) -> Verdict:
     return warning(
         f"{login} has a login for {host}, which requests sends because no credentials are configured",
         f"take the entry for {host} out of it, unless that is how you log in",
-    )
-
-
-def judge_clock(subject: Subject, target: Target) -> Verdict:
-    """Compare this machine's clock with the server's."""
-    answer = subject.learned.answer
-    if answer is None:
-        try:
-            answer = ask(subject, target.shown, {})
-        except (requests.exceptions.RequestException, OSError, ValueError):
-            return skipped("no answer came to compare the clock with")
-    if answer.ahead is None:
-        return skipped(f"{target.shown} puts no date on its answers")
-    off = abs(answer.ahead)
-    text = f"this machine's clock is {_span(off)} {'ahead of' if answer.ahead > 0 else 'behind'} that of {target.shown}"
-    tolerance = max(SKEW, min(TOLERANCE, subject.learned.lifetime or TOLERANCE))
-    if off > tolerance:
-        return failure(
-            f"{text}: tokens are taken for expired, or not valid yet, and what is recorded has wrong times",
-            "set this machine's clock (NTP), or the server's",
-        )
-    if off > SKEW:
-        return warning(text, "set this machine's clock (NTP), or the server's")
-    return ok(
-        f"it differs from that of {target.shown} by {off:.0f} s at most" if off >= 1 else "it agrees with the server's"
-    )
-
-
-def _span(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"
-
-
-def judge_application(subject: Subject) -> Verdict:
-    """Say whether Layer has the application."""
-    name, given = subject.values["application_name"], subject.values["application_id"]
-    listed = subject.learned.applications
-    ids = {str(each.get("name")): str(each.get("id")) for each in listed}
-    known = ", ".join(f"{each} ({ids[each]})" for each in list(ids)[:5]) or "none"
-    if given is not None:
-        subject.learned.application_id = str(given)
-        named_one = next((each for each, id_ in ids.items() if id_ == str(given)), None)
-        if named_one is not None:
-            return ok(f"Layer has {given}, {named_one!r}")
-        return warning(
-            f"Layer does not list the application {given}; it lists {known}",
-            f"check {subject.labels['application_id']}, or set LAYER_APPLICATION_NAME in its place",
-        )
-    if name is None:
-        return skipped("no application is named: see settings")
-    subject.learned.application_id = ids.get(name)
-    if name in ids:
-        return ok(f"{name!r} is {ids[name]}")
-    return warning(
-        f"Layer does not list an application {name!r}: layer.init will create it; it lists {known}",
-        f"check {subject.labels['application_name']} for a slip of the pen",
     )

@@ -8,12 +8,12 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
 
-import requests.certs
+import certifi
 
 if TYPE_CHECKING:
     from ._route import Route
 
-UTC_TIME, GENERALIZED_TIME, VERSION = 0x17, 0x18, 0xA0
+UTC_TIME, VERSION = 0x17, 0xA0  # tags; the other form of a time is GeneralizedTime
 
 
 class Certificate(NamedTuple):
@@ -38,10 +38,10 @@ def trusting(verify: Any, cert: Any) -> ssl.SSLContext:
     Raises:
         OSError: If a file is not there, or cannot be used.
     """
-    where = requests.certs.where() if verify is True else verify
+    where = certifi.where() if verify is True else verify
     if verify is False:
         context = _indifferent()
-    elif os.path.isdir(where):
+    elif Path(where).is_dir():
         context = ssl.create_default_context(capath=str(where))
     else:
         context = ssl.create_default_context(cafile=str(where))
@@ -79,7 +79,7 @@ def _handshake(route: Route, seconds: float, context: ssl.SSLContext) -> tuple[d
     try:
         connection.connect()
         socket: Any = connection.sock
-        return dict(socket.getpeercert() or {}), socket.getpeercert(True) or b"", socket.version() or ""
+        return dict(socket.getpeercert() or {}), socket.getpeercert(binary_form=True) or b"", socket.version() or ""
     finally:
         connection.close()
 

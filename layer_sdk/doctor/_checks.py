@@ -1,4 +1,4 @@
-"""The checks in their order, and what each needs of earlier ones. Each is bounded in time, and none can stop the rest."""
+"""The checks in their order, and what each needs of earlier ones. Each is bounded in time, and none stops the rest."""
 
 from __future__ import annotations
 
@@ -10,9 +10,23 @@ from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple, Sequence
 
 from layer_sdk._http import within
 
-from . import _api, _instrumentation, _network, _round_trip, _route, _settings, _spool, _tls, _tokens
+from . import (
+    _api,
+    _application,
+    _clock,
+    _instrumentation,
+    _network,
+    _round_trip,
+    _route,
+    _settings,
+    _spool,
+    _tls,
+    _tokens,
+)
 from ._report import FAILURE, SKIPPED, Finding, Verdict, failure, skipped
-from ._subject import Subject, Target
+
+if TYPE_CHECKING:
+    from ._subject import Subject, Target
 
 # A check makes up to so many steps, each of which may take all the time that one may.
 STEPS = 3
@@ -73,8 +87,8 @@ def _conversation(api: Target) -> list[Check]:
     return [
         Check("api.netrc", partial(_api.judge_netrc, target=api)),
         Check("api", partial(_api.judge, target=api), ["api.tls", "token"]),
-        Check("clock", partial(_api.judge_clock, target=api), ["api.tls"]),
-        Check("application", _api.judge_application, ["api"]),
+        Check("clock", partial(_clock.judge, target=api), ["api.tls"]),
+        Check("application", _application.judge, ["api"]),
         Check("round_trip", partial(_round_trip.judge, target=api), ["api", "application"]),
     ]
 
@@ -85,11 +99,12 @@ def _no_address(_: Subject) -> Verdict:
 
 def findings(subject: Subject) -> Iterator[Finding]:
     """Make the checks, one after the other."""
-    states: dict[str, str] = {}
+    causes: dict[str, str] = {}  # of what did not succeed: the check that is to blame
     for check in plan(subject):
-        blocker = next((name for name in check.needs if states[name] in (FAILURE, SKIPPED)), None)
-        verdict = skipped(f"it needs {blocker}, which is {states[blocker]}") if blocker else _bounded(check, subject)
-        states[check.name] = verdict.state
+        cause = next((causes[name] for name in check.needs if name in causes), None)
+        verdict = _bounded(check, subject) if cause is None else skipped(f"it needs {cause} to succeed")
+        if verdict.state in (FAILURE, SKIPPED):
+            causes[check.name] = cause or check.name
         yield Finding(check.name, verdict.state, subject.hidden(verdict.text), subject.hidden(verdict.advice))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import importlib.util
-import ssl
 from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Mapping
@@ -17,6 +16,8 @@ from layer_sdk._origins import is_usable, named, origin_of
 from ._report import Verdict, failure, ok, warning
 
 if TYPE_CHECKING:
+    import ssl
+
     from ._subject import Subject, Target
 
 

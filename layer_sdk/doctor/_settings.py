@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping
 from urllib.parse import urlsplit
@@ -143,12 +144,10 @@ def _secrets(values: Mapping[str, Any], environ: Mapping[str, str]) -> list[Secr
     found = [environ.get("LAYER_OIDC_CLIENT_SECRET", ""), environ.get("LAYER_CONTENT_KEY", "")]
     path = environ.get("LAYER_OIDC_CLIENT_SECRET_FILE", "").strip()
     if path:
-        try:
+        with suppress(OSError):  # the token's check will say so
             found.append(Path(path).read_text("utf-8", "replace").strip())
-        except OSError:  # the token's check will say so
-            pass
     if isinstance(values["content_key"], bytes):
-        found.append(values["content_key"].decode("utf-8", "replace"))
+        found.append(str(values["content_key"], "utf-8", "replace"))
     urls = [values["base_url"], values["firewall_base_url"], *environ.values()]
     for url in urls:
         if isinstance(url, str) and "@" in url and "://" in url:

@@ -6,9 +6,10 @@ import datetime
 import http.client
 import os
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import requests.certs
+import certifi
 
 from layer_sdk._origins import is_exposed
 
@@ -74,7 +75,7 @@ def _days(span: datetime.timedelta) -> str:
 
 def _no_trust(route: Route, error: Exception) -> Verdict:
     named = next((name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)), "")
-    if isinstance(route.verify, (str, os.PathLike)) and not os.path.exists(route.verify):
+    if isinstance(route.verify, (str, os.PathLike)) and not Path(route.verify).exists():
         where = named or "http_session.verify"
         return failure(f"{where} names {os.fspath(route.verify)}, which is not there", f"correct or unset {where}")
     reason = getattr(error, "strerror", None) or type(error).__name__
@@ -101,10 +102,10 @@ def _distrusted(subject: Subject, route: Route, error: ssl.SSLCertVerificationEr
         names = f", but for {', '.join(found.names[:5])}" if found and found.names else ""
         return failure(
             f"the certificate of {shown} is not for {host}{names}",
-            f"use a name that the certificate has in {route.target.setting}, or have the server's certificate name {host}",
+            f"use a name that it has in {route.target.setting}, or have the server's certificate name {host}",
         )
     by = f" by {found.issuer!r}" if found and found.issuer else ""
-    trusted = requests.certs.where() if route.verify is True else os.fspath(route.verify)
+    trusted = certifi.where() if route.verify is True else os.fspath(route.verify)
     return failure(
         f"the certificate of {shown} is signed{by}, and no authority in {trusted} vouches for it "
         f"({error.verify_message})",

@@ -17,12 +17,12 @@ from ._report import Verdict, failure, ok, skipped, warning
 if TYPE_CHECKING:
     from ._subject import Subject
 
+KEYCLOAK_PATH = "/protocol/openid-connect/token"
 # What the texts of `OIDCClientCredentials` say, and what to do about it; the first that fits counts.
 ADVICE = (
     (
         ("invalid_client", "unauthorized_client", "status 401"),
-        "client id or secret is wrong: compare LAYER_OIDC_CLIENT_ID and LAYER_OIDC_CLIENT_SECRET with the provider's "
-        "(Keycloak: Clients, the client, Credentials), and see that the client may use the client credentials grant",
+        "client id or secret is wrong: compare LAYER_OIDC_CLIENT_ID and LAYER_OIDC_CLIENT_SECRET with the provider's",
     ),
     (
         ("invalid_scope", "check scope"),
@@ -30,8 +30,7 @@ ADVICE = (
     ),
     (
         ("answered 404", "answered 405"),
-        "realm or path is wrong: check {setting}; Keycloak's are https://HOST/realms/REALM as the issuer and "
-        "https://HOST/realms/REALM/protocol/openid-connect/token as the token URL",
+        "realm or path is wrong: check {setting}; Keycloak's is https://HOST/realms/REALM{path}",
     ),
     (
         ("a page for people", "with a page", "answered 30"),
@@ -82,10 +81,11 @@ def _judged(subject: Subject, claims: Mapping[str, Any] | None) -> Verdict:
     left = None if ends is None else ends - time.time()
     if ends is not None and begins is not None:
         subject.learned.lifetime = ends - begins
-    text = f"{type(subject.provider).__name__} gives a token{_told(left, claims)}"
+    given = f"{type(subject.provider).__name__} gives a token"
+    text = f"{given}{_told(left, claims)}"
     if left is not None and left <= 0:
         return failure(
-            f"{type(subject.provider).__name__} gives a token that has expired {-left:.0f} s ago by this machine's clock",
+            f"{given} that has expired {-left:.0f} s ago by this machine's clock",
             "set the clock, or have the provider give tokens that live longer",
         )
     missing = sorted(_wanted(subject) - set(_words(claims.get("scope", claims.get("scp")))))
@@ -121,10 +121,11 @@ def _seconds(value: Any) -> float | None:
 
 
 def _advice(text: str, subject: Subject) -> str:
+    setting = _setting(subject)
     for words, advice in ADVICE:
         if any(word in text for word in words):
-            return advice.format(setting=_setting(subject))
-    return f"check {_setting(subject)} and the client at the provider; docs/authentication.md says what is wanted"
+            return advice.format(setting=setting, path=KEYCLOAK_PATH if setting.endswith("TOKEN_URL") else "")
+    return f"check {setting} and the client at the provider; docs/authentication.md says what is wanted"
 
 
 def _setting(subject: Subject) -> str:
