@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ def until(main: int, wanted: str) -> str:
     """Read what the demo prints, until it has printed something."""
     seen = ""
     while wanted not in seen:
+        assert select.select([main], [], [], 60)[0], seen
         seen += os.read(main, 4096).decode()
     return seen
 
