@@ -349,6 +349,13 @@ def test_bytes_that_are_no_text(fresh: Server) -> None:
     assert "Traceback" not in complaint
 
 
+def test_file_that_is_not_there(fresh: Server, tmp_path: Path) -> None:
+    """It is named, and the status is 1."""
+    status, told, complaint = ran("import", str(tmp_path / "none.jsonl"), url=fresh.url)
+    assert (1, b"", 1) == (status, told, complaint.count("\n"))
+    assert "none.jsonl" in complaint
+
+
 def test_export_tells_what_is_no_embedded_layer(
     fresh: Server, scripted: Callable[..., ScriptedServer], tmp_path: Path
 ) -> None:

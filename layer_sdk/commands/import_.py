@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         "layer-sdk import --application 53ad4290-bf1a-4f68-b182-6026e869b8cd sessions.jsonl",
     ),
 )
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False, exists=True))
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--url", metavar="URL", help="Where the Layer API answers, in place of LAYER_BASE_URL.")
 @click.option("--application", metavar="ID", help="Record all sessions under this application.")
 def command(*, file: Path, url: str | None, application: str | None) -> None:
