@@ -11,7 +11,7 @@ SDK := layer_sdk generated/layer_api
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
-demo: .venv/demo ## record a conversation in an embedded Layer and print it
+demo: .venv/demo ## record conversations in an embedded Layer, and show them on its page until Ctrl-C
 	$(BIN)/python scripts/demo.py
 
 test: .venv/dev ## run the test suite

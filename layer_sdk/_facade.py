@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Iterable, Mapping, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Iterable, Iterator, Mapping, TypeVar, cast
 
 from . import _fork
 from .exceptions import (
@@ -197,6 +198,22 @@ class Layer:
             parts, self._parts, self._watch = self._parts, None, None
         if parts is not None:
             parts.close(timeout)
+
+    @contextmanager
+    def _set_aside(self) -> Iterator[None]:
+        """Be as new inside, for a test, and afterwards what it was. Nothing that waits is given up."""
+        with self._lock:
+            if self._watch is not None:
+                self._watch.stop()
+            before, self._parts, self._watch = (self._parts, self._watch), None, None
+        try:
+            yield
+        finally:
+            self.shutdown()
+            with self._lock:
+                self._parts, self._watch = before
+                if self._watch is not None:
+                    self._watch.start()
 
     def create_session(
         self,

@@ -1,4 +1,7 @@
-"""Start an embedded Layer, run the quickstart against it, and print what was recorded as a timeline."""
+"""Start an embedded Layer, record conversations in it, print two of them, and show them all on its page.
+
+On a terminal it stays until Ctrl-C, and opens the page where there is a display; else it prints, and ends.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,17 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
+import webbrowser
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Iterator
 from urllib.request import ProxyHandler, build_opener
 
+import demo_sessions
 from layer_sdk.devserver import Server, Settings
 
-QUICKSTART = Path(__file__).resolve().parent.parent / "examples" / "quickstart.py"
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 WIDTH = 100
 LABELS = {
     "completion_prompt": "asks",
@@ -28,12 +34,35 @@ LABELS = {
 
 def main() -> int:
     """Run the demo; the exit status."""
-    with Server(Settings(port=0)) as server:
-        print(f"An embedded Layer listens at {server.url}\nRunning examples/quickstart.py against it\n")
+    with Server(Settings(port=0, policies=EXAMPLES / "policies.yaml")) as server:
+        print(f"An embedded Layer listens at {server.url}\nRunning examples/quickstart.py against it\n", flush=True)
+        recorded = demo_sessions.record(server.url)
         for session_id in quickstart(server.url):
             print(timeline(read(f"{server.url}/dev/sessions/{session_id}")), end="\n\n")
-    print("Next: `.venv/bin/layer-sdk dev` keeps one running, with a page that shows its sessions.")
+        print(
+            f"These two, and {len(recorded)} more (tools and an image, a failure, violated policies): {server.page_url}"
+        )
+        if is_watched():
+            stay(server.page_url)
+    print("Next: `.venv/bin/layer-sdk dev` keeps an embedded Layer running, for applications of your own.")
     return 0
+
+
+def is_watched() -> bool:
+    """Tell whether somebody sits before a terminal, rather than a pipe or a machine that builds."""
+    return sys.stdout.isatty() and sys.stdin.isatty() and not os.environ.get("CI")
+
+
+def stay(url: str) -> None:
+    """Show the page until Ctrl-C."""
+    # Without a display, a browser for the terminal would take the terminal over.
+    if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(url)
+    try:
+        print("Look at the page there. Ctrl-C ends it.", flush=True)
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print()
 
 
 def quickstart(url: str) -> list[str]:
@@ -41,7 +70,12 @@ def quickstart(url: str) -> list[str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LAYER_")}
     environ.update(LAYER_BASE_URL=url, NO_PROXY="127.0.0.1")
     done = subprocess.run(
-        [sys.executable, str(QUICKSTART)], env=environ, stdout=subprocess.PIPE, check=True, timeout=60, text=True
+        [sys.executable, str(EXAMPLES / "quickstart.py")],
+        env=environ,
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=60,
+        text=True,
     )
     return done.stdout.split()
 

@@ -39,9 +39,12 @@ def _openai(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_openai")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem != "testing"], ids=lambda page: page.stem)
 def test_examples_of_a_page_run_in_order(page: Path, devserver: Server, internal_errors: list[BaseException]) -> None:
-    """The Python blocks of a page run one after the other, against the embedded Layer in place of the example hosts."""
+    """The Python blocks of a page run one after the other, against the embedded Layer in place of the example hosts.
+
+    Those of docs/testing.md are files for pytest: tests/test_testing.py runs them.
+    """
     source = page.read_text("utf-8")
     namespace: dict[str, Any] = {"__name__": "example"}
     for match in BLOCK.finditer(source):

@@ -14,6 +14,9 @@ from ._group import LazyGroup, examples
 COMMANDS = {
     "dev": ("dev", "Run an embedded Layer on this machine."),
     "doctor": ("doctor", "Say what is set, what works, and what to do about what does not."),
+    "export": ("export", "Write sessions of an embedded Layer to a file."),
+    "import": ("import_", "Record the sessions of a file in any Layer."),
+    "tail": ("tail", "Show what an embedded Layer receives, as it arrives."),
     "spool": ("spool", "See, send or delete what waits on disk."),
     "completion": ("completion", "Print what has a shell complete the words."),
 }

@@ -51,6 +51,10 @@ class Watch:
         before_end(_streams.interrupt)
         if self._disabled - KNOWN:
             warn("disable_instrumentations names what is no provider: %s", ", ".join(sorted(self._disabled - KNOWN)))
+        self.start()
+
+    def start(self) -> None:
+        """Watch, again after `stop`."""
         for name, provider in _providers:
             if name not in self._disabled:
                 with guard("beginning to watch a provider"):
