@@ -104,12 +104,14 @@ def weigh(value: Any) -> int:
     size = int(value.__sizeof__())
     if kind is dict:
         for name, item in value.items():
-            size += len(name) + (item.__sizeof__() if type(item) is str else weigh(item))
+            kind = type(item)
+            size += len(name) + (weigh(item) if kind is dict or kind is list else item.__sizeof__())
     elif kind is list:
         if value and type(value[0]) is float:
             return size + FLOAT * len(value)
         for item in value:
-            size += weigh(item)
+            kind = type(item)
+            size += weigh(item) if kind is dict or kind is list else item.__sizeof__()
     return size
 
 

@@ -20,20 +20,22 @@ class _TooDeepError(Exception):
 
 
 def snapshot(value: Any) -> Any:
-    """Copy what an object holds, as far as it can change; what has no form in JSON becomes a short text."""
+    """Copy what an object holds, as far as it can change; what has no form in JSON becomes a short text.
+
+    Fields that are None are left out: an object has them for what the provider did not say.
+    """
     if type(value) in SCALARS:
         return value
     try:
         return _Walk().copy(value, 0)
     except _TooDeepError:  # or holding itself: a walk that takes its time knows what to do
-        return to_json_or_repr(value)
+        return _without_nones(to_json_or_repr(value))
 
 
-def without_nones(value: Any) -> Any:
-    """Leave out the fields that a snapshot has for what the provider did not say."""
+def _without_nones(value: Any) -> Any:
     if type(value) is dict:
-        return {name: without_nones(item) for name, item in value.items() if item is not None}
-    return [without_nones(item) for item in value] if type(value) is list else value
+        return {name: _without_nones(item) for name, item in value.items() if item is not None}
+    return [_without_nones(item) for item in value] if type(value) is list else value
 
 
 class _Walk:
@@ -45,21 +47,25 @@ class _Walk:
         self._left = MAX_VALUES
 
     def copy(self, value: Any, depth: int) -> Any:
+        """Copy what is no scalar."""
         kind = type(value)
-        if kind in SCALARS:
-            return value
         if kind is list or kind is tuple:
             copied = list(value)
             self._pay(depth, len(copied))
             return [item if type(item) in SCALARS else self.copy(item, depth + 1) for item in copied]
         fields = value.copy() if kind is dict else fields_of(value)
         if fields is None:
-            return to_json_or_repr(value)
+            return _without_nones(to_json_or_repr(value))
         self._pay(depth, len(fields))
-        for name, item in list(fields.items()):
-            if type(item) not in SCALARS:
-                fields[name] = None if name in DERIVED else self.copy(item, depth + 1)
-        return fields
+        kept: dict[Any, Any] = {}
+        for name, item in fields.items():
+            if item is None:
+                continue
+            if type(item) in SCALARS:
+                kept[name] = item
+            elif name not in DERIVED:
+                kept[name] = self.copy(item, depth + 1)
+        return kept
 
     def _pay(self, depth: int, values: int) -> None:
         self._left -= CONTAINER_WEIGHT + values
@@ -82,6 +88,14 @@ def fields_of(value: Any) -> dict[str, Any] | None:
     if more:
         fields.update(more)
     return fields
+
+
+def is_model(value: Any) -> bool:
+    """Tell whether a provider's object is one of fields, an answer in one piece, and its class is one met before.
+
+    To ask such an object for what it has not takes pydantic longer than the whole of it takes to be copied.
+    """
+    return _names.get(type(value)) is not None
 
 
 # By class: the fields that JSON calls by another name than Python does. None for a class that is no model's.

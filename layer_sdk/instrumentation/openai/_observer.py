@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from layer_sdk._plain import weigh
 from layer_sdk.instrumentation._base import COMPLETE, Call, Fields, Heard, nothing
 from layer_sdk.instrumentation._bodies import Body, events_of, json_or_text, listen
-from layer_sdk.instrumentation._snapshot import without_nones
+from layer_sdk.instrumentation._snapshot import is_model
 from layer_sdk.instrumentation._streams import tap
 
 from . import _background
@@ -68,7 +68,7 @@ class Observer:
         """Record that there is no answer, or that a helper could make nothing of it."""
         self._put_back()
         answer = None if self.parsed is None else self._endpoint.take(self.parsed)
-        read = nothing if answer is None else partial(without_nones, answer)
+        read = nothing if answer is None else partial(_same, answer)
         self._hear(Heard(read, describe(error)), _weight(answer))
 
     def answered(self, answer: Any) -> None:
@@ -84,6 +84,8 @@ class Observer:
         response = getattr(answer, "http_response", None) if self._mode is not None else None
         if response is not None:
             self._take_raw(response)
+        elif is_model(answer) and not self._endpoint.is_binary:
+            self._take_whole(answer)
         elif hasattr(answer, "_iterator") and hasattr(answer, "response"):
             self._take_stream(answer)
         elif self._endpoint.is_binary:
@@ -91,11 +93,14 @@ class Observer:
         elif hasattr(answer, "is_stream_consumed"):  # who calls `client.post` can ask for the response itself
             self._take_raw(answer)
         else:
-            kept = self._endpoint.take(answer)
-            request_id = getattr(answer, "_request_id", None)
-            attributes = {"openai.request_id": request_id} if isinstance(request_id, str) else {}
-            self._hear(Heard(partial(without_nones, kept), attributes=attributes), _weight(kept))
-            _background.expect(self._asked.body, kept, self._call.targets)
+            self._take_whole(answer)
+
+    def _take_whole(self, answer: Any) -> None:
+        kept = self._endpoint.take(answer)
+        request_id = getattr(answer, "_request_id", None)
+        attributes = {"openai.request_id": request_id} if isinstance(request_id, str) else {}
+        self._hear(Heard(partial(_same, kept), attributes=attributes), _weight(kept))
+        _background.expect(self._asked.body, kept, self._call.targets)
 
     def _hear(self, heard: Heard, size: int = 0) -> None:
         self._call.hear(size, partial(_words, self._endpoint, self._asked, heard))
@@ -143,7 +148,7 @@ class Observer:
     def _stream_ended(self, items: list[Any], attributes: Fields, end: str, error: BaseException | None) -> None:
         merge = self._endpoint.merge
         said = None if error is None else describe(error)
-        read = nothing if merge is None else partial(_put_together, merge, items)
+        read = nothing if merge is None else partial(merge, items)
         self._hear(Heard(read, said, end, attributes), CHUNK * len(items))
         if self._asked.body.get("background"):  # it may be taken up again, or fetched
             _background.expect(self._asked.body, read(), self._call.targets)
@@ -164,10 +169,6 @@ def _weight(kept: Any) -> int:
 def _request_id(response: Any) -> Fields:
     found = response.headers.get("x-request-id")
     return {} if found is None else {"openai.request_id": found}
-
-
-def _put_together(merge: Callable[[list[Any]], Any], kept: list[Any]) -> Any:
-    return merge(without_nones(kept))
 
 
 def _merged(merge: Callable[[list[Any]], Any], content: bytes) -> Any:
