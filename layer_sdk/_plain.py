@@ -27,48 +27,78 @@ def copy_plain(value: Any) -> Any:
     Raises:
         OddError: If it is not plain.
     """
-    kind = type(value)
-    if kind is dict or kind is list:
-        return _Walk().container(value, 0)
-    if kind is str:
-        return value if value.isascii() or _is_writable(value) else _odd()
-    return value if _is_plain_scalar(value) else _odd()
+    return copy_weighed(value)[0]
+
+
+def copy_weighed(value: Any) -> tuple[Any, int]:
+    """Copy a plain value, and weigh it as `weigh` does, in one walk.
+
+    Raises:
+        OddError: If it is not plain.
+    """
+    return _Walk().copy(value, 0)
 
 
 class _Walk:
-    """One walk over one value, with what it may still afford."""
+    """One walk over one value: how many values it may still afford."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("left",)
 
     def __init__(self) -> None:
-        self._left = MAX_VALUES
+        self.left = MAX_VALUES
 
-    def container(self, value: Any, depth: int) -> Any:
-        # Copied in one step, since another thread may be changing it. Then only what is a container in turn is
-        # replaced: a dict may be given new values while it is walked through.
-        copied = value.copy()
-        self._left -= CONTAINER_WEIGHT + len(copied)
-        if depth >= MAX_DEPTH or self._left < 0:
+    def copy(self, value: Any, depth: int) -> tuple[Any, int]:
+        """Give a copy of a value, and its weight."""
+        kind = type(value)
+        if kind is dict:
+            return self._object(value, depth)
+        if kind is list:
+            return self._array(value, depth)
+        if not ((value.isascii() or _is_writable(value)) if kind is str else _is_plain_scalar(value)):
             raise OddError
-        if type(value) is dict:
-            for key in copied:
-                if type(key) is not str or not (key.isascii() or _is_writable(key)):
-                    raise OddError
-            self._fill(copied, copied.items(), depth)
-        elif not _are_numbers(copied):
-            self._fill(copied, enumerate(copied), depth)
-        return copied
+        return value, value.__sizeof__()
 
-    def _fill(self, copied: Any, items: Any, depth: int) -> None:
-        for place, item in items:
-            kind = type(item)
-            if kind is str:
-                if not (item.isascii() or _is_writable(item)):
-                    raise OddError
-            elif kind is dict or kind is list:
-                copied[place] = self.container(item, depth + 1)
-            elif not _is_plain_scalar(item):
+    # Dicts and lists are copied in one step, since another thread may be changing them. Then only what is a container
+    # in turn is replaced: a dict may be given new values while it is walked through. The two look alike and stand
+    # apart, and do not ask for the copy of a text: what a call costs is felt for each value.
+
+    def _object(self, value: dict[Any, Any], depth: int) -> tuple[Any, int]:
+        copied = value.copy()
+        self._pay(len(copied), depth)
+        size = copied.__sizeof__()
+        for name, item in copied.items():
+            if type(name) is not str or not (name.isascii() or _is_writable(name)):
                 raise OddError
+            size += len(name)
+            if type(item) is str and item.isascii():
+                size += item.__sizeof__()
+                continue
+            inner, weight = self.copy(item, depth + 1)
+            size += weight
+            if inner is not item:
+                copied[name] = inner
+        return copied, size
+
+    def _array(self, value: list[Any], depth: int) -> tuple[Any, int]:
+        copied = value.copy()
+        self._pay(len(copied), depth)
+        size = copied.__sizeof__()
+        if _are_numbers(copied):
+            return copied, size + FLOAT * len(copied)
+        for place, item in enumerate(copied):
+            if type(item) is str and item.isascii():
+                size += item.__sizeof__()
+                continue
+            inner, weight = self.copy(item, depth + 1)
+            size += weight
+            if inner is not item:
+                copied[place] = inner
+        return copied, size
+
+    def _pay(self, values: int, depth: int) -> None:
+        self.left -= CONTAINER_WEIGHT + values
+        if depth >= MAX_DEPTH or self.left < 0:
+            raise OddError
 
 
 def _is_plain_scalar(value: Any) -> bool:
@@ -92,10 +122,6 @@ def _is_writable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _odd() -> Any:
-    raise OddError
 
 
 def weigh(value: Any) -> int:

@@ -111,7 +111,7 @@ class Recorder:
             swallow("recording an action", error)
 
     def _build(self, tell: Tell) -> Built:
-        built = Built([], [])
+        built = Built([], [], [])
         with suppressed():  # a `before_send` that asks a model would be recorded, and asked of that, without end
             for fields in tell():
                 self._add(built, fields)
@@ -119,8 +119,12 @@ class Recorder:
 
     def _add(self, built: Built, fields: Mapping[str, Any]) -> None:
         try:
-            action = LENIENT.action(**fields)
-            built.requests.append(action if self._scrub is None else self._scrub(action))
+            action, size = LENIENT.weighed(**fields)
+            if self._scrub is None:
+                built.sizes.append(size)
+            else:
+                action = self._scrub(action)
+            built.requests.append(action)
         except DiscardedError as error:
             built.discarded.append(str(error))
         except Exception as error:  # noqa: BLE001  (the others are none the worse)

@@ -85,10 +85,12 @@ class Record:
         waiter: Waiter | None = None,
         *,
         counts: int = 1,
+        size: int | None = None,
+        build: Build | None = None,
     ) -> None:
         self.request = request
-        self.build: Build | None = None
-        self.size = weigh_record(request) if counts else 0
+        self.build = build
+        self.size = (weigh_record(request) if counts else 0) if size is None else size
         self.waiter = waiter
         self.counts = counts
         self.sequence = 0
@@ -103,9 +105,12 @@ class Record:
     @classmethod
     def later(cls, build: Build, size: int) -> Record:
         """Make a record whose place others take when it is about to be sent; until then it takes so many bytes."""
-        record = cls(_ABSENT, counts=0)
-        record.build, record.counts, record.size = build, 1, OVERHEAD + size
-        return record
+        return cls(_ABSENT, size=OVERHEAD + size, build=build)
+
+    @classmethod
+    def built(cls, request: SessionActionRequest, size: int | None) -> Record:
+        """Make a record of an action whose contents were weighed already, perhaps."""
+        return cls(request, size=None if size is None else OVERHEAD + size)
 
     @property
     def is_ready(self) -> bool:
@@ -129,8 +134,8 @@ _ABSENT: Any = None
 def built_of(build: Build, caught: type[BaseException] = Exception) -> Built:
     """Build; what goes wrong is a loss with a name."""
     try:
-        requests, discarded = build()
-        return Built(list(requests), list(discarded))
+        requests, discarded, *sizes = build()
+        return Built(list(requests), list(discarded), *sizes)
     except caught as error:
         swallow("putting a recorded call into words", error)
         return Built([], [NOT_BUILT])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from layer_sdk._json import to_json_or_repr
+from layer_sdk._json import weighed_json_or_repr
 from layer_sdk._plain import CONTAINER_WEIGHT, MAX_DEPTH, MAX_VALUES
 
 SCALARS = frozenset({str, int, float, bool, type(None)})
@@ -24,12 +24,22 @@ def snapshot(value: Any) -> Any:
 
     Fields that are None are left out: an object has them for what the provider did not say.
     """
+    return weighed_snapshot(value)[0]
+
+
+def weighed_snapshot(value: Any) -> tuple[Any, int]:
+    """Do what `snapshot` does, and give the bytes of memory that it takes, about."""
     if type(value) in SCALARS:
-        return value
+        return value, value.__sizeof__()
     try:
         return _Walk().copy(value, 0)
     except _TooDeepError:  # or holding itself: a walk that takes its time knows what to do
-        return _without_nones(to_json_or_repr(value))
+        return _careful(value)
+
+
+def _careful(value: Any) -> tuple[Any, int]:
+    copied, size = weighed_json_or_repr(value)
+    return _without_nones(copied), size
 
 
 def _without_nones(value: Any) -> Any:
@@ -46,26 +56,38 @@ class _Walk:
     def __init__(self) -> None:
         self._left = MAX_VALUES
 
-    def copy(self, value: Any, depth: int) -> Any:
-        """Copy what is no scalar."""
+    def copy(self, value: Any, depth: int) -> tuple[Any, int]:
+        """Copy and weigh what is no scalar."""
         kind = type(value)
         if kind is list or kind is tuple:
-            copied = list(value)
-            self._pay(depth, len(copied))
-            return [item if type(item) in SCALARS else self.copy(item, depth + 1) for item in copied]
+            return self._items(list(value), depth)
         fields = value.copy() if kind is dict else fields_of(value)
         if fields is None:
-            return _without_nones(to_json_or_repr(value))
+            return _careful(value)
         self._pay(depth, len(fields))
         kept: dict[Any, Any] = {}
+        size = 0
         for name, item in fields.items():
             if item is None:
                 continue
             if type(item) in SCALARS:
                 kept[name] = item
+                size += item.__sizeof__()
             elif name not in DERIVED:
-                kept[name] = self.copy(item, depth + 1)
-        return kept
+                kept[name], weight = self.copy(item, depth + 1)
+                size += weight
+        return kept, size + kept.__sizeof__()
+
+    def _items(self, items: list[Any], depth: int) -> tuple[Any, int]:
+        self._pay(depth, len(items))
+        size = items.__sizeof__()
+        for place, item in enumerate(items):
+            if type(item) in SCALARS:
+                size += item.__sizeof__()
+            else:
+                items[place], weight = self.copy(item, depth + 1)
+                size += weight
+        return items, size
 
     def _pay(self, depth: int, values: int) -> None:
         self._left -= CONTAINER_WEIGHT + values

@@ -10,7 +10,7 @@ from collections.abc import Mapping as AbstractMapping
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Callable
 
-from layer_sdk._json import to_json_or_repr
+from layer_sdk._json import weighed_json_or_repr
 from layer_sdk._suppression import is_suppressed
 from layer_sdk.instrumentation._base import Call
 from layer_sdk.instrumentation._patch import Patch, patch
@@ -70,14 +70,14 @@ class _Watch:
         if route is None:
             return _Passing(undo) if undo else None
         asked = self._asked(client, options, route)
-        find = partial(_targets, listeners, given)
-        observer_of = partial(self._observer, route, asked, _session_header.raw_mode(options))
+        mode = _session_header.raw_mode(options)
         if route.response_id is not None:
-            return Fetch(route.response_id, find, partial(observer_of, restore=[]), undo)
-        targets = find()
+            find = partial(_targets, listeners, given)
+            return Fetch(route.response_id, find, partial(self._observer, route, asked, mode, []), undo)
+        targets = _targets(listeners, given)
         if not targets:
             return _Passing(undo) if undo else None
-        observer = observer_of(targets, restore=undo)
+        observer = self._observer(route, asked, mode, undo, targets)
         observer.ask()
         if route.endpoint in PARSED:
             _listen_to_parser(observer, options, undo)
@@ -87,19 +87,18 @@ class _Watch:
         body, extra = options.json_data, options.extra_json
         body = options.params if body is None else body  # of an answer that is fetched
         merged = {**body, **extra} if extra and isinstance(body, AbstractMapping) else body
-        copied = to_json_or_repr(merged)
+        copied, size = weighed_json_or_repr(merged)
         files = files_of(options.files) if options.files else []
         base_url = getattr(client, "base_url", None)
-        return Asked(route.path, copied if isinstance(copied, dict) else {}, files, self._version, base_url)
+        return Asked(route.path, copied if isinstance(copied, dict) else {}, size, files, self._version, base_url)
 
     def _observer(
         self,
         route: Route,
         asked: Asked,
         mode: str | None,
-        targets: tuple[Target, ...],
-        *,
         restore: list[Callable[[], None]],
+        targets: tuple[Target, ...],
     ) -> Observer:
         return Observer(
             Call(targets),
