@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable as AbstractIterable
-from typing import Any, Iterable, Mapping, NamedTuple, Sequence, TypeVar, Union
+from itertools import zip_longest
+from typing import Any, Iterable, Mapping, NamedTuple, TypeVar, Union
 
 from dateutil.parser import isoparse
 
@@ -52,7 +53,12 @@ class Built(NamedTuple):
 
     requests: list[SessionActionRequest]
     discarded: list[str]
-    sizes: List[int] = []  # noqa: RUF012  (never changed)
+    sizes: list[int] = []  # noqa: RUF012  (never changed)
+
+    @property
+    def weighed(self) -> Iterable[tuple[SessionActionRequest, int | None]]:
+        """The actions, each with its size."""
+        return zip_longest(self.requests, self.sizes)
 
 
 class Drafts:

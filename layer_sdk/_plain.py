@@ -64,7 +64,9 @@ class _Walk:
 
     def _object(self, value: dict[Any, Any], depth: int) -> tuple[Any, int]:
         copied = value.copy()
-        self._pay(len(copied), depth)
+        self.left -= CONTAINER_WEIGHT + len(copied)
+        if depth >= MAX_DEPTH or self.left < 0:
+            raise OddError
         size = copied.__sizeof__()
         for name, item in copied.items():
             if type(name) is not str or not (name.isascii() or _is_writable(name)):
@@ -81,7 +83,9 @@ class _Walk:
 
     def _array(self, value: list[Any], depth: int) -> tuple[Any, int]:
         copied = value.copy()
-        self._pay(len(copied), depth)
+        self.left -= CONTAINER_WEIGHT + len(copied)
+        if depth >= MAX_DEPTH or self.left < 0:
+            raise OddError
         size = copied.__sizeof__()
         if _are_numbers(copied):
             return copied, size + FLOAT * len(copied)
@@ -94,11 +98,6 @@ class _Walk:
             if inner is not item:
                 copied[place] = inner
         return copied, size
-
-    def _pay(self, values: int, depth: int) -> None:
-        self.left -= CONTAINER_WEIGHT + values
-        if depth >= MAX_DEPTH or self.left < 0:
-            raise OddError
 
 
 def _is_plain_scalar(value: Any) -> bool:

@@ -16,6 +16,7 @@ from ._ids import VERSION, SessionId, new_session_id, session_id_for
 from ._json import to_json_or_repr
 from ._log import guard, swallow, warn
 from ._parameter import SessionParameter, uuid_of
+from ._plain import weigh
 from ._results import result_of, shaped
 from ._scrubbing import DiscardedError
 from ._suppression import suppressed
@@ -62,11 +63,14 @@ class Recorder:
         self._scrub = scrub
         self._application_id = application_id
         self._attributes = _object(attributes)
+        self._size = weigh(self._attributes)
 
     def open_session(self, session_id: UUID, attributes: Mapping[str, Any] | None = None) -> None:
         """Record that a session began."""
+        size = None
         try:
             if attributes is None:  # what there is was read already
+                size = self._size
                 request = SessionRequest(
                     application_id=self._application_id,
                     session_id=session_id,
@@ -80,17 +84,18 @@ class Recorder:
                     attributes={**self._attributes, **_object(attributes)},
                     start_time=now(),
                 )
-            self._sink.open_session(request)
+            self._sink.open_session(request, size)
         except Exception as error:  # noqa: BLE001  (the whole point)
             swallow("recording a session", error)
 
     def append(self, session_id: UUID, **fields: Any) -> None:
         """Record an action; the fields are those of `Drafts.action`."""
         try:  # what `guard` does, without the price of a context manager on the host's path
-            action = LENIENT.action(**fields)
-            if self._scrub is not None:
-                action = self._scrub(action)
-            self._sink.append(session_id, action)
+            action, size = LENIENT.weighed(**fields)
+            if self._scrub is None:
+                self._sink.append(session_id, action, size)
+            else:
+                self._sink.append(session_id, self._scrub(action))
         except DiscardedError as error:
             self._sink.discard(session_id, str(error))
         except Exception as error:  # noqa: BLE001  (the whole point)
@@ -175,11 +180,13 @@ def session_of_call(current: _Session | None, recorder: Recorder, given: Session
 
     An id that is given names a session that there is, begun by whoever made the id; a natural key begins its session.
     """
+    if given is None:
+        session = _Session(new_session_id()) if current is None else current
+        return session.record(recorder).session_id
     found = uuid_of(given)
     if found is not None:
         return found
-    session = current if current is not None and given is None else _Session(_chosen(recorder, given))
-    return session.record(recorder).session_id
+    return _Session(_chosen(recorder, given)).record(recorder).session_id
 
 
 def _object(attributes: Mapping[str, Any] | None) -> dict[str, Any]:

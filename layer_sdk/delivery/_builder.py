@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from itertools import chain, repeat
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from layer_sdk._drafts import NOT_BUILT
@@ -79,5 +78,4 @@ class Builder:
     def _made_of(self, build: Build) -> Made:
         # SystemExit, say, out of a `before_send`, is not to end a worker that serves others as well.
         built = built_of(build, BaseException if self._is_worker() else Exception)
-        sizes = chain(built.sizes, repeat(None))
-        return Made([Record.built(request, size) for request, size in zip(built.requests, sizes)], built.discarded)
+        return Made([Record(request, size=size) for request, size in built.weighed], built.discarded)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Callable, Iterable, NamedTuple
+from typing import Any, Callable, Iterable, NamedTuple
 
 from layer_sdk._drafts import NOT_BUILT, Built
 from layer_sdk._log import swallow
 from layer_sdk._plain import weigh
-from layer_sdk.schemas import SessionActionRequest
-
-if TYPE_CHECKING:
-    from layer_sdk.schemas import SessionRequest
+from layer_sdk.schemas import SessionActionError, SessionActionRequest, SessionActionScanner, SessionRequest
 
 OVERHEAD = 450  # bytes of memory that a record takes beside its contents: the objects around it
 LANE = 950  # and what the lane takes that a new session begins
@@ -90,7 +87,7 @@ class Record:
     ) -> None:
         self.request = request
         self.build = build
-        self.size = (weigh_record(request) if counts else 0) if size is None else size
+        self.size = weigh_record(request, size) if counts else 0
         self.waiter = waiter
         self.counts = counts
         self.sequence = 0
@@ -105,12 +102,7 @@ class Record:
     @classmethod
     def later(cls, build: Build, size: int) -> Record:
         """Make a record whose place others take when it is about to be sent; until then it takes so many bytes."""
-        return cls(_ABSENT, size=OVERHEAD + size, build=build)
-
-    @classmethod
-    def built(cls, request: SessionActionRequest, size: int | None) -> Record:
-        """Make a record of an action whose contents were weighed already, perhaps."""
-        return cls(request, size=None if size is None else OVERHEAD + size)
+        return cls(_ABSENT, size=size, build=build)
 
     @property
     def is_ready(self) -> bool:
@@ -169,21 +161,21 @@ def tell_waiters(records: Records, value: Any = None, error: BaseException | Non
             record.waiter.end(value, error)
 
 
-def weigh_record(request: SessionRequest | SessionActionRequest) -> int:
-    """Give the bytes of memory that a record of a request takes."""
-    return weigh_request(request) + _overhead(request)
+def weigh_record(request: SessionRequest | SessionActionRequest, size: int | None = None) -> int:
+    """Give the bytes of memory that a record of a request takes, whose contents were weighed already, perhaps."""
+    return (weigh_request(request) if size is None else size) + _overhead(request)
 
 
 def _overhead(request: SessionRequest | SessionActionRequest) -> int:
-    return OVERHEAD if isinstance(request, SessionActionRequest) else OVERHEAD + LANE
+    return OVERHEAD + LANE if isinstance(request, SessionRequest) else OVERHEAD
 
 
 def weigh_request(request: Any) -> int:
     """Give the bytes of memory that the contents of a request of the contract take, or of a part of one."""
     total = 0
-    for field in _WEIGHTY:
-        part = getattr(request, field, None)
-        if not part:  # absent, None, empty or Unset
+    for field in _WEIGHTY.get(type(request), ()):
+        part = getattr(request, field)
+        if not part:  # None, empty or Unset
             continue
         if type(part) is dict or type(part) is str:
             total += weigh(part)
@@ -194,4 +186,9 @@ def weigh_request(request: Any) -> int:
     return total
 
 
-_WEIGHTY = ("data", "attributes", "error", "scanners", "actions", "message", "details")
+_WEIGHTY: dict[type, tuple[str, ...]] = {
+    SessionRequest: ("attributes", "actions"),
+    SessionActionRequest: ("attributes", "data", "error", "scanners"),
+    SessionActionError: ("message", "details"),
+    SessionActionScanner: ("data", "additional_properties"),
+}

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 class Sink(Protocol):
     """Takes what was recorded and sees to it that it reaches Layer. No method raises for what goes wrong on the way.
 
-    What is handed over belongs to the sink: nobody else keeps a reference that could change it.
+    What is handed over belongs to the sink: nobody else keeps a reference that could change it. `size` is how many bytes
+    of memory its contents take; without it they are weighed.
     """
 
-    def open_session(self, request: SessionRequest) -> None:
+    def open_session(self, request: SessionRequest, size: int | None = None) -> None:
         """Take a session that was begun; `request.session_id` is set."""
 
-    def append(self, session_id: UUID, request: SessionActionRequest) -> None:
+    def append(self, session_id: UUID, request: SessionActionRequest, size: int | None = None) -> None:
         """Take an action of a session that was handed over before, here or in another process."""
 
     def append_later(self, session_id: UUID, size: int, build: Build) -> None:

@@ -64,7 +64,9 @@ class _Walk:
         fields = value.copy() if kind is dict else fields_of(value)
         if fields is None:
             return _careful(value)
-        self._pay(depth, len(fields))
+        self._left -= CONTAINER_WEIGHT + len(fields)
+        if depth >= MAX_DEPTH or self._left < 0:
+            raise _TooDeepError
         kept: dict[Any, Any] = {}
         size = 0
         for name, item in fields.items():
@@ -79,7 +81,9 @@ class _Walk:
         return kept, size + kept.__sizeof__()
 
     def _items(self, items: list[Any], depth: int) -> tuple[Any, int]:
-        self._pay(depth, len(items))
+        self._left -= CONTAINER_WEIGHT + len(items)
+        if depth >= MAX_DEPTH or self._left < 0:
+            raise _TooDeepError
         size = items.__sizeof__()
         for place, item in enumerate(items):
             if type(item) in SCALARS:
@@ -88,11 +92,6 @@ class _Walk:
                 items[place], weight = self.copy(item, depth + 1)
                 size += weight
         return items, size
-
-    def _pay(self, depth: int, values: int) -> None:
-        self._left -= CONTAINER_WEIGHT + values
-        if depth >= MAX_DEPTH or self._left < 0:
-            raise _TooDeepError
 
 
 def fields_of(value: Any) -> dict[str, Any] | None:

@@ -44,7 +44,7 @@ def patches(module: Any, version: str, listeners: Listeners) -> list[Patch]:
     """
     native = (module.Stream, module.AsyncStream)
     return [
-        patch(client, "request", _Watch(version, listeners, native, is_async=is_async).begin, is_async=is_async)
+        patch(client, "request", _Watch(version, listeners, native, client, is_async=is_async).begin, is_async=is_async)
         for client, is_async in ((module.OpenAI, False), (module.AsyncOpenAI, True))
     ]
 
@@ -52,7 +52,10 @@ def patches(module: Any, version: str, listeners: Listeners) -> list[Patch]:
 class _Watch:
     """Looks at each request of one class of clients."""
 
-    def __init__(self, version: str, listeners: Listeners, native: tuple[type, ...], *, is_async: bool) -> None:
+    def __init__(
+        self, version: str, listeners: Listeners, native: tuple[type, ...], client: type, *, is_async: bool
+    ) -> None:
+        self._client = client
         self._version = version
         self._listeners = listeners
         self._native = native
@@ -89,8 +92,13 @@ class _Watch:
         merged = {**body, **extra} if extra and isinstance(body, AbstractMapping) else body
         copied, size = weighed_json_or_repr(merged)
         files = files_of(options.files) if options.files else []
-        base_url = getattr(client, "base_url", None)
+        base_url = self._base_url(client)
         return Asked(route.path, copied if isinstance(copied, dict) else {}, size, files, self._version, base_url)
+
+    def _base_url(self, client: Any) -> Any:
+        """Give where a client sends. With its own class that is an attribute, behind a property that may import."""
+        found = getattr(client, "_base_url", None) if type(client) is self._client else None
+        return getattr(client, "base_url", None) if found is None else found
 
     def _observer(
         self,
@@ -113,7 +121,7 @@ class _Watch:
 
 def _targets(listeners: tuple[Listener, ...], given: object) -> tuple[Target, ...]:
     found = [listener.target(given) for listener in listeners]
-    return tuple(target for target in found if target is not None)
+    return tuple([target for target in found if target is not None])
 
 
 def _listen_to_parser(observer: Observer, options: Any, undo: list[Callable[[], None]]) -> None:
