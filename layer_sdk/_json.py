@@ -75,9 +75,9 @@ def weighed_json(value: Any, where: str) -> Weighed:
         raise LayerRequestPreparationError(f"{where} is nested too deep for the stack that is left") from error
 
 
-def to_json_or_repr(value: Any) -> JSON:
+def to_json_or_repr(value: Any, where: str = "") -> JSON:
     """Copy a value into what JSON can hold; a part without such a form becomes a short text. Never raises."""
-    return weighed_json_or_repr(value)[0]
+    return weighed_json_or_repr(value, where)[0]
 
 
 def weighed_json_or_repr(value: Any, where: str = "") -> Weighed:  # noqa: ARG001  (one signature for both)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Sink(Protocol):
     """Takes what was recorded and sees to it that it reaches Layer. No method raises for what goes wrong on the way.
 
-    What is handed over belongs to the sink: nobody else keeps a reference that could change it. `size` is how many bytes
-    of memory its contents take; without it they are weighed.
+    What is handed over belongs to the sink: nobody else keeps a reference that could change it. `size` is how many
+    bytes of memory its contents take; without it they are weighed.
     """
 
     def open_session(self, request: SessionRequest, size: int | None = None) -> None:
