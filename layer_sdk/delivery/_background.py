@@ -22,9 +22,9 @@ from ._limits import BLOCK, DROP_OLDEST, Limits
 from ._record import Note, Record, Waiter, built_of
 
 if TYPE_CHECKING:
-    from layer_sdk._wire import Wire
     from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
+    from ._carrier import Wire
     from ._flights import SessionOf
     from ._journal import Journal
     from ._lane import Flight

@@ -15,9 +15,9 @@ from ._record import built_of
 from ._stats import Stats, reason
 
 if TYPE_CHECKING:
-    from layer_sdk._wire import Wire
     from layer_sdk.schemas import SessionActionRequest
 
+    from ._carrier import Wire
     from ._record import Build
 
 CONFLICT = 409
