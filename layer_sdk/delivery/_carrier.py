@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
-from layer_sdk.schemas import SessionRequest
+from layer_sdk import schemas
 
 from ._outcome import DONE, RETRY, Outcome, judge
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from layer_sdk.schemas import SessionActionRequest
+    from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
     from ._lane import Flight
 
@@ -60,7 +60,7 @@ class Carrier:
             return None, Outcome(RETRY, type(error).__name__, error)
 
     def _say(self, session_id: UUID, flight: Flight) -> UUID | None:
-        if isinstance(flight.request, SessionRequest):
+        if isinstance(flight.request, schemas.SessionRequest):
             return self._wire.create_session(flight.request, flight.key)
         self._wire.append_action(self.name_of(session_id), flight.request, flight.key)
         return None
