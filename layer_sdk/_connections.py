@@ -64,6 +64,10 @@ class Connections:
         """What delivery says it with: it has retries of its own, so each request is sent once."""
         return self._once("sending", self._make_sending)
 
+    def load(self) -> None:
+        """Make now what delivery needs."""
+        self.sending  # noqa: B018  (it is made by being asked for)
+
     def close(self) -> None:
         """Close the sessions, unless they are the caller's."""
         for session in (self._made.get("session"), self._made.get("sender")):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable as AbstractIterable
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple, TypeVar, Union
 
-from . import schemas
+from . import _fork, schemas
 from ._ids import SessionId, parse_chosen_session_id
 from ._json import JSON, short_repr, to_json, to_json_or_repr, type_name, utc
 from .exceptions import LayerRequestPreparationError, LayerSchemaValidationError
@@ -225,7 +225,8 @@ def moment(value: Moment, where: str) -> datetime.datetime:
 
 def _read(value: Any) -> datetime.datetime:
     if isinstance(value, str):
-        from dateutil.parser import isoparse
+        with _fork.postponed():
+            from dateutil.parser import isoparse
 
         return isoparse(value)
     if isinstance(value, datetime.datetime):

@@ -22,6 +22,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Callable, Dict, List, Union
 
+from . import _fork
 from ._plain import CONTAINER_WEIGHT, MAX_DEPTH, MAX_INTEGER_BITS, MAX_VALUES, OddError, copy_plain
 from .exceptions import LayerRequestPreparationError
 
@@ -300,7 +301,8 @@ def _items(values: Any) -> Any:
 
 
 def _date_time(value: datetime.datetime) -> str:
-    from layer_api.types import format_datetime  # which loads attrs
+    with _fork.postponed():
+        from layer_api.types import format_datetime  # which loads attrs
 
     return format_datetime(utc(value))
 

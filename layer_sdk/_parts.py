@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Mapping, NamedTuple
 
 from ._connections import Connections, Sending
@@ -47,6 +48,8 @@ class Parts(NamedTuple):
 def assemble(settings: Settings, environ: Mapping[str, str]) -> Parts:
     """Put the parts together; asks Layer for the application's id where only its name is known."""
     connections = Connections(settings)
+    if "uwsgi" in sys.modules:  # it forks behind Python's back, and cannot be made to wait
+        connections.load()
     application_id = settings.application_id or _application_id(connections.wire, str(settings.application_name))
     attributes = session_attributes(environ, settings.platform, settings.environment)
     scrub = _scrubber(settings)
