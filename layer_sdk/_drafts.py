@@ -5,11 +5,10 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable as AbstractIterable
-from itertools import zip_longest
-from typing import Any, Iterable, Mapping, NamedTuple, TypeVar, Union
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple, TypeVar, Union
 
-from dateutil.parser import isoparse
-
+from . import _fork, schemas
 from ._ids import SessionId, parse_chosen_session_id
 from ._json import (
     JSON,
@@ -22,15 +21,16 @@ from ._json import (
 )
 from ._plain import weigh
 from .exceptions import LayerRequestPreparationError, LayerSchemaValidationError
-from .schemas import (
-    UNSET,
-    SessionActionError,
-    SessionActionKind,
-    SessionActionRequest,
-    SessionActionScanner,
-    SessionRequest,
-    Unset,
-)
+
+if TYPE_CHECKING:
+    from .schemas import (
+        SessionActionError,
+        SessionActionKind,
+        SessionActionRequest,
+        SessionActionScanner,
+        SessionRequest,
+        Unset,
+    )
 
 Moment = Union[datetime.datetime, str]
 ACTION_FIELDS = ("kind", "start_time", "end_time", "attributes", "data", "error", "scanners")
@@ -46,19 +46,19 @@ class Built(NamedTuple):
     """What became of something that was noted when it happened, and put into words later.
 
     Attributes:
-        requests: The actions to send, in order.
+        requests: What to send, in order: a session that began, actions.
         discarded: For each action that is not to be sent, the reason.
-        sizes: Of each action the bytes of memory that its contents take; empty where that is not known.
+        sizes: Of each of them the bytes of memory that its contents take; empty where that is not known.
     """
 
-    requests: list[SessionActionRequest]
+    requests: list[SessionRequest | SessionActionRequest]
     discarded: list[str]
     sizes: list[int] = []  # noqa: RUF012  (never changed)
 
     @property
-    def weighed(self) -> Iterable[tuple[SessionActionRequest, int | None]]:
-        """The actions, each with its size."""
-        return zip_longest(self.requests, self.sizes)
+    def weighed(self) -> Iterable[tuple[SessionRequest | SessionActionRequest, int | None]]:
+        """What to send, each with its size."""
+        return zip(self.requests, chain(self.sizes, repeat(None)))
 
 
 class Drafts:
@@ -84,13 +84,13 @@ class Drafts:
         actions: Iterable[Any] | None = None,
     ) -> SessionRequest:
         """Build the request that creates a session."""
-        return SessionRequest(
+        return schemas.SessionRequest(
             application_id=application_id,
             session_id=parse_chosen_session_id(session_id),
             attributes=self._texts(attributes),
-            start_time=self._moment(start_time, "start_time") or UNSET,
-            end_time=self._moment(end_time, "end_time") or UNSET,
-            actions=UNSET if actions is None else self._actions(actions),
+            start_time=self._moment(start_time, "start_time") or schemas.UNSET,
+            end_time=self._moment(end_time, "end_time") or schemas.UNSET,
+            actions=schemas.UNSET if actions is None else self._actions(actions),
         )
 
     def action(self, **fields: Any) -> SessionActionRequest:
@@ -116,7 +116,7 @@ class Drafts:
         """
         start = self._moment(start_time, f"{where}start_time")
         end = self._moment(end_time, f"{where}end_time") or datetime.datetime.now(datetime.timezone.utc)
-        request = SessionActionRequest(
+        request = schemas.SessionActionRequest(
             kind=parse_kind(kind, f"{where}kind"), start_time=start or end, end_time=end, data=None
         )
         size = 0
@@ -190,8 +190,10 @@ class Drafts:
         details = self._field(fields, "details", dict, where) or {}
         if message is None:
             message = _text(fields.pop("message", "no message given"))
-        told = SessionActionError(
-            message=message, code=UNSET if code is None else code, details={**details, **fields} or UNSET
+        told = schemas.SessionActionError(
+            message=message,
+            code=schemas.UNSET if code is None else code,
+            details={**details, **fields} or schemas.UNSET,
         )
         return told, size
 
@@ -223,7 +225,7 @@ class Drafts:
                 raise LayerSchemaValidationError(f"{where} must have a name (text) and data (an object)")
             name = "unnamed" if name is None else _text(name)
             data = data if isinstance(data, dict) else {"value": data}
-        draft = SessionActionScanner(name=name, data=data)
+        draft = schemas.SessionActionScanner(name=name, data=data)
         draft.additional_properties.update(fields)
         return draft, size
 
@@ -238,12 +240,12 @@ def parse_kind(kind: SessionActionKind | str, where: str = "kind") -> SessionAct
     Raises:
         LayerSchemaValidationError: If there is no such kind; the text lists those that there are.
     """
-    if type(kind) is SessionActionKind:
+    if type(kind) is schemas.SessionActionKind:
         return kind
     try:
-        return SessionActionKind(kind)
+        return schemas.SessionActionKind(kind)
     except ValueError as error:
-        kinds = ", ".join(member.value for member in SessionActionKind)
+        kinds = ", ".join(member.value for member in schemas.SessionActionKind)
         raise LayerSchemaValidationError(f"{where} must be one of {kinds}, but is {short_repr(kind):.60}") from error
 
 
@@ -264,6 +266,9 @@ def moment(value: Moment, where: str) -> datetime.datetime:
 
 def _read(value: Any) -> datetime.datetime:
     if isinstance(value, str):
+        with _fork.postponed():
+            from dateutil.parser import isoparse
+
         return isoparse(value)
     if isinstance(value, datetime.datetime):
         return value
@@ -273,7 +278,7 @@ def _read(value: Any) -> datetime.datetime:
 def error_of(error: BaseException) -> SessionActionError:
     """Describe an exception as the contract describes errors. Never raises."""
     kind = type(error)
-    return SessionActionError(
+    return schemas.SessionActionError(
         message=str(to_json_or_repr(_message(error))) or type_name(error),
         code=_status(error),
         details={"type": f"{kind.__module__}.{kind.__qualname__}"},
@@ -291,14 +296,14 @@ def _status(error: BaseException) -> int | Unset:
     try:
         status = to_json_or_repr(getattr(error, "status_code", None))
     except Exception:  # noqa: BLE001  (somebody else's code)
-        return UNSET
-    return status if type(status) is int else UNSET
+        return schemas.UNSET
+    return status if type(status) is int else schemas.UNSET
 
 
 def _fields(action: Any, where: str) -> dict[str, Any]:
-    if isinstance(action, SessionActionRequest):
+    if isinstance(action, schemas.SessionActionRequest):
         values = {**action.additional_properties, **{name: getattr(action, name) for name in ACTION_FIELDS}}
-        fields = {name: value for name, value in values.items() if not isinstance(value, Unset)}
+        fields = {name: value for name, value in values.items() if not isinstance(value, schemas.Unset)}
     elif isinstance(action, Mapping):
         fields = dict(action)
     else:

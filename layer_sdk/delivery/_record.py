@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, Iterable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Iterable, NamedTuple
 
+from layer_sdk import schemas
 from layer_sdk._drafts import NOT_BUILT, Built
 from layer_sdk._log import swallow
 from layer_sdk._plain import weigh
-from layer_sdk.schemas import SessionActionError, SessionActionRequest, SessionActionScanner, SessionRequest
+
+if TYPE_CHECKING:
+    from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
 OVERHEAD = 450  # bytes of memory that a record takes beside its contents: the objects around it
 LANE = 950  # and what the lane takes that a new session begins
@@ -48,6 +51,7 @@ class Record:
             still to be built.
         build: Makes the requests that take its place, on a worker; None where the request is there.
         size: The bytes of memory that it takes.
+        opens: Whether it is a session's beginning.
         waiter: Who waits for its end, if somebody does.
         counts: 1, or 0 for what the engine adds by itself and nobody accepted.
         sequence: Its place in the order of acceptance, from 1; 0 before it, and when it has found its end.
@@ -67,6 +71,7 @@ class Record:
         "gap",
         "key",
         "note",
+        "opens",
         "parked",
         "request",
         "sequence",
@@ -84,10 +89,14 @@ class Record:
         counts: int = 1,
         size: int | None = None,
         build: Build | None = None,
+        opens: bool = False,
     ) -> None:
         self.request = request
         self.build = build
-        self.size = weigh_record(request, size) if counts else 0
+        self.opens = opens or (request is not None and isinstance(request, schemas.SessionRequest))
+        self.size = 0
+        if counts:
+            self.size = self.overhead + (weigh_request(request) if size is None else size)
         self.waiter = waiter
         self.counts = counts
         self.sequence = 0
@@ -100,9 +109,14 @@ class Record:
         self.parked = 0
 
     @classmethod
-    def later(cls, build: Build, size: int) -> Record:
+    def later(cls, build: Build, size: int, *, opens: bool = False) -> Record:
         """Make a record whose place others take when it is about to be sent; until then it takes so many bytes."""
-        return cls(_ABSENT, size=size, build=build)
+        return cls(_ABSENT, size=size, build=build, opens=opens)
+
+    @property
+    def overhead(self) -> int:
+        """The bytes of memory that it takes beside its contents."""
+        return OVERHEAD + LANE if self.opens else OVERHEAD
 
     @property
     def is_ready(self) -> bool:
@@ -111,13 +125,13 @@ class Record:
 
     def park(self) -> None:
         """Leave memory: the spool has it."""
-        self.parked, self.size = self.size, _overhead(self.request)
+        self.parked, self.size = self.size, self.overhead
         self.request = _ABSENT
 
     def unpark(self, request: SessionRequest | SessionActionRequest) -> None:
         """Come back into memory."""
         self.request = request
-        self.parked, self.size = 0, weigh_record(request)
+        self.parked, self.size = 0, weigh_request(request) + self.overhead
 
 
 _ABSENT: Any = None
@@ -161,21 +175,12 @@ def tell_waiters(records: Records, value: Any = None, error: BaseException | Non
             record.waiter.end(value, error)
 
 
-def weigh_record(request: SessionRequest | SessionActionRequest, size: int | None = None) -> int:
-    """Give the bytes of memory that a record of a request takes, whose contents were weighed already, perhaps."""
-    return (weigh_request(request) if size is None else size) + _overhead(request)
-
-
-def _overhead(request: SessionRequest | SessionActionRequest) -> int:
-    return OVERHEAD + LANE if isinstance(request, SessionRequest) else OVERHEAD
-
-
 def weigh_request(request: Any) -> int:
     """Give the bytes of memory that the contents of a request of the contract take, or of a part of one."""
     total = 0
-    for field in _WEIGHTY.get(type(request), ()):
-        part = getattr(request, field)
-        if not part:  # None, empty or Unset
+    for field in _WEIGHTY:
+        part = getattr(request, field, None)
+        if not part:  # absent, None, empty or Unset
             continue
         if type(part) is dict or type(part) is str:
             total += weigh(part)
@@ -186,9 +191,4 @@ def weigh_request(request: Any) -> int:
     return total
 
 
-_WEIGHTY: dict[type, tuple[str, ...]] = {
-    SessionRequest: ("attributes", "actions"),
-    SessionActionRequest: ("attributes", "data", "error", "scanners"),
-    SessionActionError: ("message", "details"),
-    SessionActionScanner: ("data", "additional_properties"),
-}
+_WEIGHTY = ("data", "attributes", "error", "scanners", "actions", "message", "details")

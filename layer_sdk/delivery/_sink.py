@@ -15,23 +15,29 @@ if TYPE_CHECKING:
 class Sink(Protocol):
     """Takes what was recorded and sees to it that it reaches Layer. No method raises for what goes wrong on the way.
 
-    What is handed over belongs to the sink: nobody else keeps a reference that could change it. `size` is how many
-    bytes of memory its contents take; without it they are weighed.
+    What is handed over belongs to the sink: nobody else keeps a reference that could change it.
     """
 
-    def open_session(self, request: SessionRequest, size: int | None = None) -> None:
+    def open_session(self, request: SessionRequest) -> None:
         """Take a session that was begun; `request.session_id` is set."""
 
     def append(self, session_id: UUID, request: SessionActionRequest, size: int | None = None) -> None:
-        """Take an action of a session that was handed over before, here or in another process."""
+        """Take an action of a session that was handed over before, here or in another process.
 
-    def append_later(self, session_id: UUID, size: int, build: Build) -> None:
-        """Take what happened in a session and is put into words off the host's thread.
+        Args:
+            session_id: The session.
+            request: The action.
+            size: How many bytes of memory its contents take, if they were weighed already.
+        """
+
+    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False) -> None:
+        """Take what happened in a session, or that it began, to be put into words off the host's thread.
 
         Args:
             session_id: The session.
             size: About how many bytes of memory it takes until then.
-            build: Gives the actions; called once at most, on any thread. What it holds on to must not change.
+            build: Gives the requests; called once at most, on any thread. What it holds on to must not change.
+            opens: Whether it gives the session's beginning.
         """
 
     def discard(self, session_id: UUID, reason: str) -> None:
