@@ -94,9 +94,7 @@ class Record:
         self.request = request
         self.build = build
         self.opens = opens or (request is not None and isinstance(request, schemas.SessionRequest))
-        self.size = 0
-        if counts:
-            self.size = self.overhead + (weigh_request(request) if size is None else size)
+        self.size = (weigh_request(request) if size is None else size) + OVERHEAD + LANE * self.opens if counts else 0
         self.waiter = waiter
         self.counts = counts
         self.sequence = 0
@@ -116,7 +114,7 @@ class Record:
     @property
     def overhead(self) -> int:
         """The bytes of memory that it takes beside its contents."""
-        return OVERHEAD + LANE if self.opens else OVERHEAD
+        return OVERHEAD + LANE * self.opens
 
     @property
     def is_ready(self) -> bool:

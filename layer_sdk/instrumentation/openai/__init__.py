@@ -120,8 +120,12 @@ class _Watch:
 
 
 def _targets(listeners: tuple[Listener, ...], given: object) -> tuple[Target, ...]:
-    found = [listener.target(given) for listener in listeners]
-    return tuple([target for target in found if target is not None])
+    found = []
+    for listener in listeners:
+        target = listener.target(given)
+        if target is not None:
+            found.append(target)
+    return tuple(found)
 
 
 def _listen_to_parser(observer: Observer, options: Any, undo: list[Callable[[], None]]) -> None:
