@@ -138,8 +138,8 @@ class Drafts:
         return self.action(**_fields(action, where), where=f"{where}.")
 
     def _moment(self, value: Moment | None, where: str) -> datetime.datetime | None:
-        if value is None:
-            return None
+        if value is None or (type(value) is datetime.datetime and value.tzinfo is datetime.timezone.utc):
+            return value
         try:
             return moment(value, where)
         except LayerSchemaValidationError:

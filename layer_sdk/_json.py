@@ -89,8 +89,6 @@ def weighed_json_or_repr(value: Any, where: str = "") -> Weighed:  # noqa: ARG00
 
 def utc(value: datetime.datetime) -> datetime.datetime:
     """Put a point in time into UTC; one without a zone is taken as UTC."""
-    if value.tzinfo is datetime.timezone.utc and type(value) is datetime.datetime:
-        return value
     if value.utcoffset() is None:
         return value.replace(tzinfo=datetime.timezone.utc)
     return value.astimezone(datetime.timezone.utc)

@@ -72,13 +72,14 @@ class _Walk:
             if type(name) is not str or not (name.isascii() or _is_writable(name)):
                 raise OddError
             size += len(name)
-            if type(item) is str and item.isascii():
-                size += item.__sizeof__()
+            kind = type(item)
+            if kind is dict or kind is list:
+                copied[name], weight = self.copy(item, depth + 1)
+                size += weight
                 continue
-            inner, weight = self.copy(item, depth + 1)
-            size += weight
-            if inner is not item:
-                copied[name] = inner
+            if not ((item.isascii() or _is_writable(item)) if kind is str else _is_plain_scalar(item)):
+                raise OddError
+            size += item.__sizeof__()
         return copied, size
 
     def _array(self, value: list[Any], depth: int) -> tuple[Any, int]:
@@ -90,20 +91,22 @@ class _Walk:
         if _are_numbers(copied):
             return copied, size + FLOAT * len(copied)
         for place, item in enumerate(copied):
-            if type(item) is str and item.isascii():
-                size += item.__sizeof__()
+            kind = type(item)
+            if kind is dict or kind is list:
+                copied[place], weight = self.copy(item, depth + 1)
+                size += weight
                 continue
-            inner, weight = self.copy(item, depth + 1)
-            size += weight
-            if inner is not item:
-                copied[place] = inner
+            if not ((item.isascii() or _is_writable(item)) if kind is str else _is_plain_scalar(item)):
+                raise OddError
+            size += item.__sizeof__()
         return copied, size
 
 
 def _is_plain_scalar(value: Any) -> bool:
     kind = type(value)
     if kind is int:
-        return bool(value.bit_length() <= MAX_INTEGER_BITS)
+        bits: int = value.bit_length()
+        return bits <= MAX_INTEGER_BITS
     if kind is float:
         return isfinite(value)
     return value is None or kind is bool

@@ -113,10 +113,16 @@ class Recorder:
 
     def _build(self, tell: Tell) -> Built:
         built = Built([], [], [])
-        with suppressed():  # a `before_send` that asks a model would be recorded, and asked of that, without end
-            for fields in tell():
-                self._add(built, fields)
+        if self._scrub is None:
+            self._add_all(built, tell)
+        else:
+            with suppressed():  # a `before_send` that asks a model would be recorded, and asked of that, without end
+                self._add_all(built, tell)
         return built
+
+    def _add_all(self, built: Built, tell: Tell) -> None:
+        for fields in tell():
+            self._add(built, fields)
 
     def _add(self, built: Built, fields: Mapping[str, Any]) -> None:
         try:

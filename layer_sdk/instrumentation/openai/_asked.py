@@ -112,7 +112,11 @@ def usage_of(answer: Any) -> list[Fields] | None:
 
 
 def _first(fields: Fields, names: Iterable[str]) -> Any:
-    return next((fields[name] for name in names if fields.get(name) is not None), None)
+    for name in names:
+        found = fields.get(name)
+        if found is not None:
+            return found
+    return None
 
 
 def same(answer: Any) -> Any:
