@@ -114,7 +114,11 @@ def _is_plain_scalar(value: Any) -> bool:
 
 def _are_numbers(items: list[Any]) -> bool:
     """Tell whether a list is an embedding: floats alone, all of them finite, in two steps that run in C."""
-    return len(items) > 1 and type(items[0]) is float and {float}.issuperset(map(type, items)) and isfinite(sum(items))
+    return len(items) > 1 and type(items[0]) is float and _are_floats(items) and isfinite(sum(items))
+
+
+def _are_floats(items: list[Any]) -> bool:
+    return {float}.issuperset(map(type, items))
 
 
 def _is_writable(text: str) -> bool:
@@ -135,7 +139,7 @@ def weigh(value: Any) -> int:
             kind = type(item)
             size += len(name) + (weigh(item) if kind is dict or kind is list else item.__sizeof__())
     elif kind is list:
-        if value and type(value[0]) is float:
+        if value and type(value[0]) is float and _are_floats(value):
             return size + FLOAT * len(value)
         for item in value:
             kind = type(item)

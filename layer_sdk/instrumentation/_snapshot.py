@@ -68,7 +68,7 @@ class _Walk:
         if depth >= MAX_DEPTH or self._left < 0:
             raise _TooDeepError
         kept: dict[Any, Any] = {}
-        size = 0
+        size = sum([len(str(name)) for name in fields]) if kind is dict else 0  # a class has its names but once
         for name, item in fields.items():
             if item is None:
                 continue
