@@ -1,8 +1,7 @@
 """Put a caller's values into what JSON can hold: always as a copy, never by changing them.
 
-`to_json` is for what a caller hands over on purpose: what does not fit is an error that names the place.
-`to_json_or_repr` is for what is recorded in passing: what does not fit becomes a short text.
-Both have a sibling that weighs what it copies: the walk is the same.
+`weighed_json` is for what a caller hands over on purpose: what does not fit is an error that names the place.
+`weighed_json_or_repr` is for what is recorded in passing: what does not fit becomes a short text.
 """
 
 from __future__ import annotations
@@ -50,8 +49,8 @@ class _UnfitError(Exception):
         self.path: deque[str] = deque()
 
 
-def to_json(value: Any, where: str) -> JSON:
-    """Copy a value into what JSON can hold.
+def weighed_json(value: Any, where: str) -> Weighed:
+    """Copy a value into what JSON can hold, and weigh it.
 
     Args:
         value: Anything. datetime, UUID, Enum, Decimal, bytes (as base64), dataclass, attrs, pydantic, sets, NumPy
@@ -61,11 +60,6 @@ def to_json(value: Any, where: str) -> JSON:
     Raises:
         LayerRequestPreparationError: If some part of it has no such form; the text names the part.
     """
-    return weighed_json(value, where)[0]
-
-
-def weighed_json(value: Any, where: str) -> Weighed:
-    """Do what `to_json` does, and weigh it."""
     try:
         return _copy(value, _refuse)
     except _UnfitError as error:

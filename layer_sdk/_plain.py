@@ -21,17 +21,8 @@ class OddError(Exception):
     """A value is not plain, somewhere."""
 
 
-def copy_plain(value: Any) -> Any:
-    """Copy a plain value: no dict or list in the result is one that somebody else has.
-
-    Raises:
-        OddError: If it is not plain.
-    """
-    return copy_weighed(value)[0]
-
-
 def copy_weighed(value: Any) -> tuple[Any, int]:
-    """Copy a plain value, and weigh it as `weigh` does, in one walk.
+    """Copy a plain value, and weigh it as `weigh` does: no dict or list in the copy is one that somebody else has.
 
     Raises:
         OddError: If it is not plain.

@@ -19,7 +19,7 @@ class Part(pydantic.BaseModel):
     schema_: Any = pydantic.Field(default=None, alias="schema")
 
 
-NONE = [
+NONE: list[tuple[Any, Any]] = [
     (None, None),
     (Part(text="a"), {"text": "a"}),
     (Part(parts=[None, Part()]), {"parts": [None, {}]}),
