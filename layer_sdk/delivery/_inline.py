@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Callable
 from uuid import UUID
 
+from layer_sdk import _fork
 from layer_sdk._log import swallow, warn
 from layer_sdk.exceptions import LayerHTTPError, LayerSDKException
 from layer_sdk.schemas import SessionRequest
@@ -47,7 +48,7 @@ class InlineDelivery:
         self._wire = wire
         self._stats = Stats()
         self._turn = _Turn()
-        self._lock = threading.Lock()
+        self._lock = _fork.Lock()
         self._renamed: dict[UUID, UUID] = {}
 
     def open_session(self, request: SessionRequest) -> None:
@@ -97,6 +98,7 @@ class InlineDelivery:
         return self._stats.snapshot()
 
     def _send(self, what: str, send: Callable[[], None]) -> None:
+        _fork.check()
         turn = self._turn
         turn.waiting.append((what, send))
         while turn.waiting and not turn.is_sending:
