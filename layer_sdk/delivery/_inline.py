@@ -72,11 +72,20 @@ class InlineDelivery:
         self._stats.discard(reason)
 
     def has_waiting(self, session_id: UUID) -> bool:  # noqa: ARG002  (the signature of a Sink)
-        """Nothing waits."""
-        return False
+        """Nothing waits, but an explicit call is a sending as well, during which others have to wait."""
+        return True
 
     def call(self, session_id: UUID, request: SessionRequest | SessionActionRequest) -> UUID:
         """Send now; what goes wrong is raised."""
+        turn = self._turn
+        was_sending, turn.is_sending = turn.is_sending, True
+        try:
+            return self._say(session_id, request)
+        finally:
+            turn.is_sending = was_sending
+            self._send_waiting()
+
+    def _say(self, session_id: UUID, request: SessionRequest | SessionActionRequest) -> UUID:
         if isinstance(request, SessionRequest):
             return self._wire.create_session(request)
         self._wire.append_action(self.name_of(session_id), request)
@@ -99,8 +108,11 @@ class InlineDelivery:
 
     def _send(self, what: str, send: Callable[[], None]) -> None:
         _fork.check()
+        self._turn.waiting.append((what, send))
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
         turn = self._turn
-        turn.waiting.append((what, send))
         while turn.waiting and not turn.is_sending:
             turn.is_sending = True
             try:
