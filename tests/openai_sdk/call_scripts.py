@@ -270,8 +270,8 @@ class Stage:
             await self._call(OPTIONS[step.option](client), step, held, responses)
         except Exception as error:  # noqa: BLE001  (is compared)
             self.note(error)
-        if step.timeout is not None:
-            self._until_asked(before)
+            if isinstance(error, openai.APITimeoutError):
+                self._until_asked(before)
         held.clear()
         gc.collect()
         for response in responses:
