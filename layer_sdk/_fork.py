@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from contextlib import suppress
-from typing import Any, Callable, Protocol
+from contextlib import contextmanager, suppress
+from typing import Any, Callable, Iterator, Protocol
 
 
 class Forkable(Protocol):
@@ -19,6 +19,9 @@ class Forkable(Protocol):
 _watched: weakref.WeakSet[Forkable] = weakref.WeakSet()
 _hooked: list[bool] = []
 _pid = os.getpid()
+PATIENCE = 10.0
+_postponing = threading.RLock()
+_held: list[bool] = []  # one entry while the thread that forks has `_postponing`
 
 
 def watch(thing: Forkable) -> None:
@@ -26,7 +29,7 @@ def watch(thing: Forkable) -> None:
     _watched.add(thing)
     if not _hooked and hasattr(os, "register_at_fork"):  # one hook a process: it cannot be taken back
         _hooked.append(True)
-        os.register_at_fork(after_in_child=_after_fork)
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
 
 
 def check() -> None:
@@ -35,9 +38,29 @@ def check() -> None:
         _after_fork()
 
 
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Let forks wait while something is imported inside: a child would wait for ever for a module half imported."""
+    with _postponing:
+        yield
+
+
+def _before_fork() -> None:
+    if _postponing.acquire(timeout=PATIENCE):
+        _held.append(True)
+
+
+def _after_fork_in_parent() -> None:
+    if _held:
+        _held.pop()
+        _postponing.release()
+
+
 def _after_fork() -> None:
-    global _pid  # noqa: PLW0603  (there is one process)
+    global _pid, _postponing  # noqa: PLW0603  (there is one process)
     _pid = os.getpid()
+    _postponing = threading.RLock()
+    _held.clear()
     for thing in list(_watched):
         with suppress(Exception):  # one that cannot, say a host's adapter of a peculiar kind, is not to stop the others
             thing.after_fork()

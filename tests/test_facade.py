@@ -752,7 +752,7 @@ def test_default_pool_bounds_its_sockets(scripted: Scripted, make_layer: MakeLay
     with ThreadPoolExecutor(32) as threads:
         list(threads.map(lambda _: mine.append_action(SESSION, kind="embeddings"), range(640)))
     assert mine._parts is not None
-    adapter = mine._parts.sessions[0].get_adapter(server.url)
+    adapter = mine._parts.connections.session.get_adapter(server.url)
     assert isinstance(adapter, HTTPAdapter)
     assert 10 >= len(_open_ports(adapter))
 

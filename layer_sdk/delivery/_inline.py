@@ -7,18 +7,17 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Callable
 from uuid import UUID
 
-from layer_sdk import _fork
+from layer_sdk import _fork, schemas
 from layer_sdk._log import swallow, warn
 from layer_sdk.exceptions import LayerHTTPError, LayerSDKException
-from layer_sdk.schemas import SessionRequest
 
 from ._record import built_of
 from ._stats import Stats, reason
 
 if TYPE_CHECKING:
-    from layer_sdk._wire import Wire
-    from layer_sdk.schemas import SessionActionRequest
+    from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
+    from ._carrier import Wire
     from ._record import Build
 
 CONFLICT = 409
@@ -59,11 +58,14 @@ class InlineDelivery:
         """Append the action now."""
         self._send("action", lambda: self._wire.append_action(self.name_of(session_id), request))
 
-    def append_later(self, session_id: UUID, size: int, build: Build) -> None:  # noqa: ARG002  (the signature of a Sink)
+    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False) -> None:  # noqa: ARG002  (the signature of a Sink)
         """Build it and send it now."""
         built = built_of(build)
         for request in built.requests:
-            self.append(session_id, request)
+            if isinstance(request, schemas.SessionRequest):
+                self.open_session(request)
+            else:
+                self.append(session_id, request)
         for why in built.discarded:
             self.discard(session_id, why)
 
@@ -86,7 +88,7 @@ class InlineDelivery:
             self._send_waiting()
 
     def _say(self, session_id: UUID, request: SessionRequest | SessionActionRequest) -> UUID:
-        if isinstance(request, SessionRequest):
+        if isinstance(request, schemas.SessionRequest):
             return self._wire.create_session(request)
         self._wire.append_action(self.name_of(session_id), request)
         return session_id
