@@ -11,19 +11,18 @@ from __future__ import annotations
 import io
 import logging
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from requests.structures import CaseInsensitiveDict
 from urllib3 import exceptions as urllib3_failed
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util import Timeout
+from urllib3.util import SKIP_HEADER, Timeout
 from urllib3.util.retry import Retry
 
 from ._secrets import Secret
 from ._shipped import is_plain_connection, is_plain_pool
 
-if TYPE_CHECKING:
-    from ._shortcut import Asking, Headers
+Headers = Secret["dict[str, str]"]
 
 _log = logging.getLogger("urllib3.connectionpool")  # where urllib3 tells of each request
 
@@ -37,6 +36,13 @@ _common_head = re.compile(
 _common_length = re.compile(r"[0-9]{1,6}").fullmatch
 # Headers of an answer that have it mean something else, or somebody do something.
 MEANINGFUL = {"content-encoding", "retry-after", "set-cookie", "set-cookie2", "transfer-encoding"}
+
+
+class Request(Protocol):
+    """What is asked here of a request."""
+
+    method: str
+    body: bytes | None
 
 
 class Received(NamedTuple):
@@ -174,11 +180,12 @@ class _Resuming:
 
 # Errors have the names of these classes in their words.
 RESUMING: dict[type, Any] = {
-    kind: type(kind.__name__, (_Resuming, kind), {"__slots__": ()}) for kind in (HTTPConnectionPool, HTTPSConnectionPool)
+    kind: type(kind.__name__, (_Resuming, kind), {"__slots__": ()})
+    for kind in (HTTPConnectionPool, HTTPSConnectionPool)
 }
 
 
-def ask(pool: Any, path: str, asking: Asking, headers: Headers, how: tuple[Any, Any]) -> Any:
+def ask(pool: Any, path: str, asking: Request, headers: Headers, how: tuple[Any, Any]) -> Any:
     """Send a request and read its answer, if there is a connection, and if the answer is of the common kind.
 
     Args:
@@ -202,24 +209,25 @@ def ask(pool: Any, path: str, asking: Asking, headers: Headers, how: tuple[Any, 
         if is_plain_connection(connection):
             attempt = _Attempt(connection)
             found = attempt.answer(_written(connection, path, asking, headers), limits)
-            if found is not None and not retries.is_retry(asking.method, found.status, has_retry_after=False):
+            if found is not None and not retries.is_retry(asking.method, found.status, False):  # noqa: FBT003  (an owner's class may have other names)
                 pool.num_requests += 1
                 pool._put_conn(connection)  # noqa: SLF001  (there is no public way)
                 return found
             connection.sock = attempt
     except BaseException:
         connection.close()
-        pool._put_conn(connection)  # noqa: SLF001  (there is no public way)
+        pool._put_conn(None)  # noqa: SLF001  (there is no public way)
         raise
     resuming = RESUMING[type(pool)]
     return resuming.__new__(resuming).resume(pool, connection)
 
 
-def _is_common(asking: Asking, headers: Headers, retries: Any, limits: Any) -> bool:
+def _is_common(asking: Request, headers: Headers, retries: Any, limits: Any) -> bool:
     names = {name.lower() for name in headers.reveal()}
     return (
         names >= NEEDED_HEADERS
         and "cookie" not in names
+        and SKIP_HEADER not in headers.reveal().values()
         and asking.method not in BODILESS_ANSWERS
         and isinstance(retries, Retry)
         and type(limits) is Timeout
@@ -227,7 +235,7 @@ def _is_common(asking: Asking, headers: Headers, retries: Any, limits: Any) -> b
     )
 
 
-def _written(connection: Any, path: str, asking: Asking, headers: Headers) -> Secret[bytes]:
+def _written(connection: Any, path: str, asking: Request, headers: Headers) -> Secret[bytes]:
     host, port = connection.host, connection.port
     lines = [
         f"{asking.method} {path} HTTP/1.1",

@@ -17,9 +17,10 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from requests.sessions import Session
 from requests.structures import CaseInsensitiveDict
-from urllib3 import PoolManager, response
+from urllib3 import PoolManager
 from urllib3 import connection as connections
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.response import HTTPResponse
 
 Places = List[Tuple[Any, Tuple[str, ...]]]
 
@@ -97,9 +98,9 @@ BELOW: Places = [
     (connections.HTTPConnection, CONNECTION),
     (connections.HTTPSConnection, CONNECTION),
     (client.HTTPConnection, CONNECTION),
-    (client.HTTPResponse, ("__init__", "begin", "_read_status", "read", "_safe_read", "_close_conn")),
+    (client.HTTPResponse, ("__init__", "begin", "_read_status", "read", "_close_conn")),
     (client, ("parse_headers",)),
-    (response.HTTPResponse, ("__init__", "read", "stream", "release_conn", "_init_length")),
+    (HTTPResponse, ("__init__", "read", "release_conn", "_init_length")),
     (connections, ("HTTPConnection", "HTTPSConnection")),
     (socket.socket, ("makefile",)),
 ]
@@ -161,6 +162,7 @@ def is_plain_pool(pool: Any) -> bool:
         and vars(pool).keys().isdisjoint(POOL)
         and pool.proxy is None
         and not pool.proxy_headers
+        and getattr(pool, "ResponseCls", HTTPResponse) is HTTPResponse  # before urllib3 2
         and _below.is_untouched()
     )
 

@@ -22,7 +22,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_netrc_auth, select_proxy
 from urllib3 import exceptions as urllib3_failed
 
-from ._kept import Received, ask
+from ._kept import Headers, Received, ask
 from ._retry import untried
 from ._secrets import Secret
 from ._shipped import is_plain_adapter, is_plain_session, is_untouched
@@ -68,7 +68,6 @@ READING: Kinds = (
 )
 
 Seconds = Tuple[Optional[float], Optional[float]]
-Headers = Secret["dict[str, str]"]
 
 
 class Asking:
