@@ -112,7 +112,7 @@ class _Attempt:
             self._receiving = error.with_traceback(None)
             return False
         self._received += bytes(memoryview(buffer)[:count])
-        return count > 0
+        return bool(count)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
@@ -168,7 +168,7 @@ class _Resuming:
 
     def resume(self, pool: Any, connection: Any) -> Any:
         """Stand for a pool."""
-        self.__dict__ = pool.__dict__
+        self.__dict__ = vars(pool)  # type: ignore[misc]  # the pools have one
         self._whole = pool  # it closes its connections as soon as nobody has it any more
         self._connection = connection
         return self
@@ -237,12 +237,9 @@ def _is_common(asking: Request, headers: Headers, retries: Any, limits: Any) -> 
 
 def _written(connection: Any, path: str, asking: Request, headers: Headers) -> Secret[bytes]:
     host, port = connection.host, connection.port
-    lines = [
-        f"{asking.method} {path} HTTP/1.1",
-        f"Host: {host}" if port == connection.default_port else f"Host: {host}:{port}",
-    ]
-    lines = Secret([*lines, *(f"{name}: {value}" for name, value in headers.reveal().items()), "", ""])
-    return Secret("\r\n".join(lines.reveal()).encode("ascii") + (asking.body or b""))
+    begin = f"{asking.method} {path} HTTP/1.1\r\nHost: {host}" + ("" if port == connection.default_port else f":{port}")
+    lines = Secret([f"{name}: {value}" for name, value in headers.reveal().items()])
+    return Secret("\r\n".join([begin, *lines.reveal(), "\r\n"]).encode("ascii") + (asking.body or b""))
 
 
 def _head_of(received: bytes) -> _Head | None:
@@ -262,5 +259,5 @@ def _head_of(received: bytes) -> _Head | None:
     if not is_common:
         return None
     begin = match.end()
-    headers = CaseInsensitiveDict(fields)
+    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict((name, value) for name, value in fields)
     return _Head(int(match[1]), match[2].decode("ascii"), headers, begin, begin + int(length))

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 
-from kept_cases import CLOSE, COMMON, EARLY, KEPT, LATE, ODD, PAUSE, head, kept
+from kept_cases import CLOSE, COMMON, EARLY, KEPT, LATE, ODD, PAUSE, kept
 from layer_sdk import _shipped
 from layer_sdk._http import RequestsTransport
 from layer_sdk._shortcut import Asking, Shortcut
@@ -56,6 +56,13 @@ LINES = [
 def session() -> Iterator[requests.Session]:
     """A session out of the box."""
     with requests.Session() as made:
+        yield made
+
+
+@pytest.fixture
+def long_session() -> Iterator[LongSession]:
+    """One that goes by requests."""
+    with LongSession() as made:
         yield made
 
 
@@ -126,14 +133,14 @@ def test_odd_answer_is_read_by_urllib3(session: requests.Session, name: str) -> 
 
 @pytest.mark.parametrize(("place", "name"), FUNCTIONS, ids=lambda each: getattr(each, "__qualname__", each))
 def test_function_that_somebody_replaced_below_requests_is_called(
-    session: requests.Session, monkeypatch: pytest.MonkeyPatch, place: Any, name: str
+    session: requests.Session, long_session: LongSession, monkeypatch: pytest.MonkeyPatch, place: Any, name: str
 ) -> None:
     """Tools that trace, record or fake below requests see what they would see without us, over any connection."""
     calls: list[Any] = []
     monkeypatch.setattr(place, name, recorder(getattr(place, name), calls))
     with RawServer(OK) as server:
         was_called = []
-        for each in (session, LongSession()):
+        for each in (session, long_session):
             transport = RequestsTransport(each)
             transport.exchange(asking(server))
             calls.clear()
@@ -203,35 +210,37 @@ for _ in range(2):
         assert ("seen\nseen\n", "", 2) == (done.stdout, done.stderr, len(server.asked))
 
 
-def test_log_of_urllib3_is_told_alike(caplog: pytest.LogCaptureFixture) -> None:
+def test_log_of_urllib3_is_told_alike(
+    session: requests.Session, long_session: LongSession, caplog: pytest.LogCaptureFixture
+) -> None:
     """Who has urllib3 tell of each request reads of ours as of any other."""
     caplog.set_level("DEBUG", "urllib3")
     lines = []
-    for session in (requests.Session(), LongSession()):
+    for each in (session, long_session):
         with RawServer(OK) as server:
-            transport = RequestsTransport(session)
+            transport = RequestsTransport(each)
             for _ in range(2):
                 transport.exchange(asking(server))
             lines.append([record.getMessage().replace(server.url, "") for record in caplog.records[1:]])
             caplog.clear()
     assert lines[1] == lines[0]
-    assert [' "POST /v1 HTTP/1.1" 200 4'] * 2 == lines[0]
+    assert 2 == len([line for line in lines[0] if '"POST /v1 HTTP/1' in line])
 
 
-@pytest.mark.parametrize("answer", [CLOSE, head("Content-Length: 9") + b"half" + CLOSE], ids=["none", "half"])
-def test_error_shows_no_credentials(answer: bytes) -> None:
+@pytest.mark.parametrize("answer", [CLOSE, ODD["reset in the body"]], ids=["none", "half"])
+def test_error_shows_no_credentials(session: requests.Session, answer: bytes) -> None:
     """In our frames, which tools show with an error, there is neither what was sent nor what came."""
     with RawServer(OK, answer) as server, pytest.raises(requests.RequestException) as caught:
-        second(requests.Session(), server)
+        second(session, server)
     shown = shown_in_frames(caught.value) + told(caught.value)
     assert "Bearer of-the-request" == server.asked[1].headers["Authorization"]
     assert [] == [part for part in ("of-the-request", "of-the-body") if part in shown]
 
 
-def test_error_of_sending_shows_no_credentials() -> None:
+def test_error_of_sending_shows_no_credentials(session: requests.Session) -> None:
     """Nor is there when it cannot go out."""
     with RawServer(OK, EARLY + LATE + CLOSE) as server:
-        shortcut = Shortcut(requests.Session())
+        shortcut = Shortcut(session)
         shortcut.send(asking(server), SECONDS)
         large = asking(server)
         large.body = b"of-the-body" * 2_000_000
@@ -245,7 +254,7 @@ class Stop(BaseException):
     """What ends a program, or a wait in it."""
 
 
-def test_wait_that_is_ended_leaves_the_pool_in_order() -> None:
+def test_wait_that_is_ended_leaves_the_pool_in_order(session: requests.Session, long_session: LongSession) -> None:
     """Where a signal, or what a greenlet throws, ends a wait, the connection is closed and its place is free."""
 
     def stop(*_: object) -> None:
@@ -253,16 +262,15 @@ def test_wait_that_is_ended_leaves_the_pool_in_order() -> None:
 
     before = signal.signal(signal.SIGALRM, stop)
     found = []
-    for session in (requests.Session(), LongSession()):
-        session.mount("http://", HTTPAdapter(pool_maxsize=1, pool_block=True))
-        transport = RequestsTransport(session)
+    for each in (session, long_session):
+        each.mount("http://", HTTPAdapter(pool_maxsize=1, pool_block=True))
+        transport = RequestsTransport(each)
         with RawServer(OK, LATE + OK, OK) as server:
             transport.exchange(asking(server))
             signal.setitimer(signal.ITIMER_REAL, 0.2)
             with pytest.raises(Stop):
                 transport.exchange(asking(server))
             found.append((outcome(partial(transport.exchange, asking(server))), len(server.connections)))
-        session.close()
     signal.signal(signal.SIGALRM, before)
     assert found[1] == found[0]
     assert 2 == found[0][1]

@@ -92,8 +92,8 @@ class RawServer:
         return True
 
 
-def _nothing(_: requests.Session) -> None:
-    pass
+def nothing(_: requests.Session) -> None:
+    """Leave a session as it is."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ class Case:
     headers: Mapping[str, str] = field(default_factory=lambda: {"Accept": "application/json", "X-Mine": "1"})
     body: bytes | None = b'{"a": 1}'
     times: int = 1
-    prepare: Callable[[requests.Session], object] = _nothing
-    between: Callable[[requests.Session], object] = _nothing
+    prepare: Callable[[requests.Session], object] = nothing
+    between: Callable[[requests.Session], object] = nothing
     confined: bool = False
     is_retried: bool = True
     timeout: tuple[float | None, float | None] = SECONDS
