@@ -38,14 +38,38 @@ def kept(*answers: bytes, **options: Any) -> Case:
     return Case(**{"answers": [OK, *answers, OK], "times": len(answers) + 2, "between": between, **options})
 
 
+def pools_of(session: requests.Session) -> list[Any]:
+    """Give the pools of a session."""
+    managers = [vars(adapter)["poolmanager"].pools for adapter in session.adapters.values()]
+    return [pools[key] for pools in managers for key in pools.keys()]  # noqa: SIM118  (no dict)
+
+
+def with_proxy_headers(session: requests.Session) -> None:
+    """Set what urllib3 adds to each request, though there is no proxy."""
+    for pool in pools_of(session):
+        pool.proxy_headers = {"X-Proxy": "1"}
+
+
+def leave_unread(session: requests.Session) -> None:
+    """Give a connection back whose answer was not read."""
+    for pool in pools_of(session):
+        pool.urlopen("POST", "/v1", preload_content=False, retries=False).release_conn()
+
+
+def leave_unsent(session: requests.Session) -> None:
+    """Give a connection back whose request was not sent."""
+    for pool in pools_of(session):
+        connection = pool._get_conn()
+        connection.putrequest("POST", "/v1")
+        pool._put_conn(connection)
+
+
 def settle(session: requests.Session) -> None:
     """Wait for what is still to come after the second answer, be it the end."""
-    for adapter in session.adapters.values():
-        pools = vars(adapter)["poolmanager"].pools
-        for pool in [pools[key] for key in pools.keys()]:  # noqa: SIM118  (no dict)
-            sockets = [connection.sock for connection in pool.pool.queue if connection is not None]
-            for each in sockets if pool.num_requests == SECOND else []:
-                assert each is None or wait_for_read(each, 5.0)
+    for pool in pools_of(session):
+        sockets = [connection.sock for connection in pool.pool.queue if connection is not None]
+        for each in sockets if pool.num_requests == SECOND else []:
+            assert each is None or wait_for_read(each, 5.0)
 
 
 COMMON = {
@@ -165,6 +189,9 @@ KEPT = {
     "other method": kept(OK, method="M-SEARCH"),
     "method that is none": kept(OK, method="A B"),
     "cookies": kept(OK, prepare=cookies(cookie("a", "1"), cookie("b", "\xe92"))),
+    "headers for a proxy": kept(OK, between=with_proxy_headers),
+    "after one that was not read": kept(OK, between=leave_unread),
+    "after one that was not sent": kept(OK, between=leave_unsent),
     "header that urllib3 skips": kept(OK, prepare=header("Accept-Encoding", SKIP_HEADER)),
     "header that urllib3 adds": kept(OK, prepare=lambda session: session.headers.clear()),
     "blocking pool": kept(

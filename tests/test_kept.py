@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -13,9 +14,13 @@ import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from requests import adapters
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.response import HTTPResponse
+from urllib3.util import Timeout
 
-from kept_cases import CLOSE, COMMON, EARLY, KEPT, LATE, ODD, PAUSE, kept
+from kept_cases import CLOSE, COMMON, EARLY, KEPT, LATE, ODD, PAUSE, kept, pools_of
 from layer_sdk import _shipped
 from layer_sdk._http import RequestsTransport
 from layer_sdk._shortcut import Asking, Shortcut
@@ -84,13 +89,6 @@ def is_read_here(session: requests.Session, server: RawServer) -> bool:
     return second(session, server).raw is None
 
 
-def pool_of(session: requests.Session) -> Any:
-    """Give the one pool that a session has."""
-    adapter: Any = session.get_adapter("http://")
-    pools = adapter.poolmanager.pools
-    return pools[next(iter(pools.keys()))]
-
-
 @pytest.mark.parametrize("case", KEPT.values(), ids=KEPT.keys())
 def test_both_ways_are_told_alike(case: Case) -> None:
     """Whatever comes over a connection that was used before, and whoever reads it, all see the same."""
@@ -155,7 +153,7 @@ def test_pool_that_the_owner_changed_is_asked(session: requests.Session, name: s
     """So do those who replaced something on the pool of one session alone."""
     with RawServer(OK) as server:
         assert is_read_here(session, server)
-        pool = pool_of(session)
+        pool = pools_of(session)[0]
         setattr(pool, name, getattr(pool, name))
         assert not is_read_here(session, server)
 
@@ -165,9 +163,51 @@ def test_connection_that_the_owner_changed_is_asked(session: requests.Session, n
     """So do those who replaced something on one connection alone."""
     with RawServer(OK) as server:
         assert is_read_here(session, server)
-        connection = pool_of(session).pool.queue[-1]
+        connection = pools_of(session)[0].pool.queue[-1]
         setattr(connection, name, getattr(connection, name))
         assert not is_read_here(session, server)
+
+
+def test_class_of_answers_that_a_pool_has_is_used(session: requests.Session) -> None:
+    """Before urllib3 2 a pool can have one of its owner's."""
+    with RawServer(OK) as server:
+        assert is_read_here(session, server)
+        pools_of(session)[0].ResponseCls = type("Mine", (HTTPResponse,), {})
+        assert not is_read_here(session, server)
+
+
+@pytest.mark.parametrize("name", ["timeout", "retries"])
+def test_class_that_the_owner_chose_is_used(
+    session: requests.Session, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A timeout or retries of another kind may do anything, which urllib3 has them do."""
+    with RawServer(OK) as server:
+        assert is_read_here(session, server)
+        if name == "retries":
+            vars(session.get_adapter(server.url))["max_retries"] = 0
+        else:
+            monkeypatch.setattr(adapters, "TimeoutSauce", type("Mine", (Timeout,), {}))
+        assert not is_read_here(session, server)
+
+
+@pytest.mark.parametrize("host", ["localhost", "[::1]", "127.0.0.1:80"])
+def test_host_is_named_alike(
+    session: requests.Session, long_session: LongSession, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """Whatever the address, and whether its port is the one that goes without saying, `Host` is the same."""
+    monkeypatch.setattr(socket, "gethostbyname", lambda _: "127.0.0.1")  # for which `::1` is no name
+    names = []
+    with RawServer(OK, host="::1" if host == "[::1]" else "127.0.0.1") as server:
+        port = server.url.rpartition(":")[2]
+        if host.endswith(":80"):
+            monkeypatch.setattr(HTTPConnection, "default_port", int(port))
+        for each in (session, long_session):
+            for _ in range(2):
+                asked = asking(server)
+                asked.url = f"http://{host.replace(':80', '')}:{port}/v1"
+                RequestsTransport(each).exchange(asked)
+        names = [asked.headers["Host"] for asked in server.asked]
+    assert [host.replace(":80", "") + ("" if host.endswith(":80") else f":{port}")] * 4 == names
 
 
 @pytest.mark.parametrize(("name", "value"), [("debuglevel", 1), ("_http_vsn_str", "HTTP/1.0")])

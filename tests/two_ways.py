@@ -35,17 +35,18 @@ class RawServer:
 
     Args:
         answers: The answers in order, the last one again and again.
+        host: Where it listens.
     """
 
     CLOSE, RESET = b"<close>", b"<reset>"
     PAUSE, LATE, EARLY = b"<pause>", b"<late>", b"<early>"
     WAITS: ClassVar = {PAUSE: 0.01, LATE: 0.6}
 
-    def __init__(self, *answers: bytes) -> None:
+    def __init__(self, *answers: bytes, host: str = "127.0.0.1") -> None:
         self.asked: list[Asked] = []
         self.connections: set[Any] = set()
         self._answers = list(answers)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._listen, daemon=True).start()
 
