@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from functools import wraps
 from http.cookiejar import LWPCookieJar
 from pathlib import Path
 from typing import Any, Callable
@@ -22,7 +21,7 @@ from layer_sdk._http import RequestsTransport
 from layer_sdk._shortcut import Answer as ShortAnswer
 from layer_sdk._shortcut import Asking, Shortcut
 from scripted_server import Answer, ScriptedServer
-from two_ways import SECONDS
+from two_ways import SECONDS, recorder
 
 Scripted = Callable[..., ScriptedServer]
 
@@ -40,19 +39,6 @@ def send(session: requests.Session, server: ScriptedServer) -> ShortAnswer:
 
 def is_short(session: requests.Session, server: ScriptedServer) -> bool:
     return Shortcut(session).send(asking(server), SECONDS) is not None
-
-
-def recorder(original: Any, calls: list[Any]) -> Any:
-    """Wrap a function or a property as instrumentation does, with its name and its module."""
-    if isinstance(original, property):
-        return property(recorder(original.fget, calls))
-
-    @wraps(original)
-    def recording(*arguments: Any, **options: Any) -> Any:
-        calls.append(arguments)
-        return original(*arguments, **options)
-
-    return recording
 
 
 def test_session_out_of_the_box_goes_the_short_way(scripted: Scripted) -> None:

@@ -138,3 +138,20 @@ def test_trust_of_an_adapter_is_its_own(server: ScriptedServer, authority: Autho
     own_context(session, authority)
     assert b"body" == getattr(shortcut.send(asking(server), SECONDS), "content", None)
     session.close()
+
+
+def test_answer_over_a_connection_that_was_used_before_is_read_without_urllib3(
+    server: ScriptedServer, authority: Authority
+) -> None:
+    """So it is over TLS, unless nobody said whom to trust: of that urllib3 warns at each request."""
+    session = requests.Session()
+    shortcut = Shortcut(session)
+    session.verify = str(authority.path)
+    assert [True, False, False] == [
+        getattr(shortcut.send(asking(server), SECONDS), "raw", 0) is not None for _ in "abc"
+    ]
+    session.verify = False
+    for _ in "abc":
+        with pytest.warns(urllib3.exceptions.InsecureRequestWarning):
+            assert b"body" == getattr(shortcut.send(asking(server), SECONDS), "content", None)
+    session.close()
