@@ -84,7 +84,7 @@ print(json.dumps({"heavy": sorted({"requests", "httpx", "urllib3"} & set(sys.mod
 HEAVY = """
 import json, sys
 def heavy():
-    return sorted({"requests", "urllib3", "httpx", "attr", "dateutil", "layer_api.models"} & set(sys.modules))
+    return sorted({"requests", "urllib3", "attr", "dateutil", "layer_api.models"} & set(sys.modules))
 """
 
 
@@ -107,7 +107,7 @@ layer.shutdown()
     )
     assert {
         "before": [],
-        "after": ["attr", "dateutil", "httpx", "layer_api.models", "requests", "urllib3"],
+        "after": ["attr", "dateutil", "layer_api.models", "requests", "urllib3"],
     } == seen
 
 
@@ -123,7 +123,7 @@ layer.init(base_url="http://127.0.0.1:9", application_id="a")
 print(json.dumps({"heavy": heavy()}))
 """
     )
-    assert {"heavy": ["attr", "dateutil", "httpx", "layer_api.models", "requests", "urllib3"]} == seen
+    assert {"heavy": ["attr", "dateutil", "layer_api.models", "requests", "urllib3"]} == seen
 
 
 def test_import_costs_at_most_half_of_requests() -> None:
