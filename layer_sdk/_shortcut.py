@@ -71,7 +71,7 @@ Seconds = Tuple[Optional[float], Optional[float]]
 
 
 class Asking:
-    """A request to send. An `httpx.Auth` of ours can do with it what it does with httpx's.
+    """A request to send. Whatever puts credentials on requests does the same with it as with one of httpx's.
 
     Args:
         method: Its method.

@@ -111,6 +111,47 @@ layer.shutdown()
     } == seen
 
 
+def test_httpx_is_loaded_with_the_raw_client_alone() -> None:
+    """Neither delivery nor an explicit call loads it: openai looks into `sys.modules` for it while a worker imports."""
+    seen = run(
+        """
+import json, sys, threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+asked = []
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        asked.append(self.path)
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(201)
+        self.end_headers()
+        self.wfile.write(b'{"session_id": "2ed6657d-e927-568b-95e1-2665a8aea6a2"}')
+    def log_message(self, *_): pass
+server = HTTPServer(("127.0.0.1", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+def found():
+    return sorted({"httpx", "layer_api.client", "layer_sdk._http"} & set(sys.modules))
+from layer_sdk import BearerToken, layer
+layer.init(base_url=f"http://127.0.0.1:{server.server_port}", application_id="a", auth_provider=BearerToken("t"))
+with layer.session():
+    pass
+layer.flush(10)
+delivered = [found(), len(asked)]
+layer.create_session()
+called = [found(), len(asked)]
+layer.raw
+print(json.dumps({"delivered": delivered, "called": called, "raw": found()}))
+layer.shutdown()
+server.shutdown()
+server.server_close()
+"""
+    )
+    assert {
+        "delivered": [[], 1],
+        "called": [[], 2],
+        "raw": ["httpx", "layer_api.client", "layer_sdk._http"],
+    } == seen
+
+
 def test_init_under_uwsgi_loads_what_delivery_needs() -> None:
     """UWSGI forks behind Python's back: what a worker imported then would stay half imported in the child."""
     seen = run(

@@ -22,7 +22,7 @@ from urllib3.util import Timeout
 
 from kept_cases import CLOSE, COMMON, EARLY, KEPT, LATE, ODD, PAUSE, kept, pools_of
 from layer_sdk import _shipped
-from layer_sdk._http import RequestsTransport
+from layer_sdk._sender import Sender
 from layer_sdk._shortcut import Asking, Shortcut
 from leaks import shown_in_frames, told
 from two_ways import SECONDS, Case, LongSession, RawServer, both, outcome, recorder
@@ -139,10 +139,10 @@ def test_function_that_somebody_replaced_below_requests_is_called(
     with RawServer(OK) as server:
         was_called = []
         for each in (session, long_session):
-            transport = RequestsTransport(each)
-            transport.exchange(asking(server))
+            sender = Sender(each)
+            sender.exchange(asking(server))
             calls.clear()
-            transport.exchange(asking(server))
+            sender.exchange(asking(server))
             was_called.append(bool(calls))
         assert was_called[1] == was_called[0]
         assert not is_read_here(session, server)
@@ -205,7 +205,7 @@ def test_host_is_named_alike(
             for _ in range(2):
                 asked = asking(server)
                 asked.url = f"http://{host.replace(':80', '')}:{port}/v1"
-                RequestsTransport(each).exchange(asked)
+                Sender(each).exchange(asked)
         names = [asked.headers["Host"] for asked in server.asked]
     assert [host.replace(":80", "") + ("" if host.endswith(":80") else f":{port}")] * 4 == names
 
@@ -237,12 +237,12 @@ def urlopen(*arguments, **options):
     print("seen")
     return original(*arguments, **options)
 urllib3.HTTPConnectionPool.urlopen = urlopen
-from layer_sdk._http import RequestsTransport
+from layer_sdk._sender import Sender
 from layer_sdk._shortcut import Asking
 import requests, sys
-transport = RequestsTransport(requests.Session())
+sender = Sender(requests.Session())
 for _ in range(2):
-    transport.exchange(Asking("POST", sys.argv[1], {}, b"", (5.0, 5.0)))
+    sender.exchange(Asking("POST", sys.argv[1], {}, b"", (5.0, 5.0)))
 """
     with RawServer(OK) as server:
         command = [sys.executable, "-c", program, server.url]
@@ -258,9 +258,9 @@ def test_log_of_urllib3_is_told_alike(
     lines = []
     for each in (session, long_session):
         with RawServer(OK) as server:
-            transport = RequestsTransport(each)
+            sender = Sender(each)
             for _ in range(2):
-                transport.exchange(asking(server))
+                sender.exchange(asking(server))
             lines.append([record.getMessage().replace(server.url, "") for record in caplog.records[1:]])
             caplog.clear()
     assert lines[1] == lines[0]
@@ -304,13 +304,13 @@ def test_wait_that_is_ended_leaves_the_pool_in_order(session: requests.Session, 
     found = []
     for each in (session, long_session):
         each.mount("http://", HTTPAdapter(pool_maxsize=1, pool_block=True))
-        transport = RequestsTransport(each)
+        sender = Sender(each)
         with RawServer(OK, LATE + OK, OK) as server:
-            transport.exchange(asking(server))
+            sender.exchange(asking(server))
             signal.setitimer(signal.ITIMER_REAL, 0.2)
             with pytest.raises(Stop):
-                transport.exchange(asking(server))
-            found.append((outcome(partial(transport.exchange, asking(server))), len(server.connections)))
+                sender.exchange(asking(server))
+            found.append((outcome(partial(sender.exchange, asking(server))), len(server.connections)))
     signal.signal(signal.SIGALRM, before)
     assert found[1] == found[0]
     assert 2 == found[0][1]

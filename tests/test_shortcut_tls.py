@@ -11,7 +11,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from authority import Authority
-from layer_sdk._http import RequestsTransport
+from layer_sdk._sender import Sender
 from layer_sdk._shortcut import Asking, Shortcut
 from scripted_server import Answer, ScriptedServer
 from two_ways import SECONDS, LongSession, outcome, without_chance
@@ -46,8 +46,8 @@ def asking(server: ScriptedServer) -> Asking:
 
 
 def ask(session: requests.Session, server: ScriptedServer) -> Any:
-    transport = RequestsTransport(session)
-    found = [outcome(lambda: transport.exchange(asking(server))) for _ in range(2)]
+    sender = Sender(session)
+    found = [outcome(lambda: sender.exchange(asking(server))) for _ in range(2)]
     session.close()
     return without_chance(found, server.url.rpartition(":")[2])
 

@@ -15,7 +15,7 @@ from typing import Any, Callable, ClassVar, Mapping, Sequence
 import requests
 from urllib3.exceptions import HTTPError
 
-from layer_sdk._http import CONFINED, RequestsTransport
+from layer_sdk._sender import CONFINED, Sender
 from layer_sdk._shortcut import Asking, Shortcut
 from scripted_server import Answer, Asked, ScriptedServer
 
@@ -144,11 +144,11 @@ class Case:
 def told(case: Case, session: requests.Session) -> dict[str, Any]:
     """Give all that can be told of a case: by the server, by who asked, and by the session afterwards."""
     case.prepare(session)
-    transport = RequestsTransport(session, is_retried=case.is_retried)
+    sender = Sender(session, is_retried=case.is_retried)
     with case.server() as server:
         answers = []
         for _ in range(case.times):
-            answers.append(outcome(lambda: transport.exchange(case.asking(server.url))))
+            answers.append(outcome(lambda: sender.exchange(case.asking(server.url))))
             case.between(session)
         found = {
             "asked": [(each.method, each.path, list(each.headers.items()), each.body) for each in server.asked],
