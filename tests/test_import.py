@@ -152,6 +152,38 @@ server.server_close()
     } == seen
 
 
+def test_fork_waits_while_the_raw_client_is_loaded() -> None:
+    """Threads that ask for it at once get one, and a child forked meanwhile is not left with a half loaded httpx."""
+    seen = run(
+        """
+import json, os, signal, sys, threading, time, warnings
+from layer_sdk import layer
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads
+begun = threading.Event()
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "httpx._client":
+            begun.set()
+            time.sleep(0.3)
+sys.meta_path.insert(0, Slow())
+layer.init(base_url="http://127.0.0.1:9", application_id="a")
+clients = []
+threads = [threading.Thread(target=lambda: clients.append(layer.raw)) for _ in range(4)]
+for thread in threads:
+    thread.start()
+begun.wait(10)
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    os._exit(0 if layer.raw.get_httpx_client() and layer.raw_async.get_async_httpx_client() else 1)
+for thread in threads:
+    thread.join()
+print(json.dumps({"child": os.waitpid(child, 0)[1], "clients": len(set(map(id, clients)))}))
+"""
+    )
+    assert {"child": 0, "clients": 1} == seen
+
+
 def test_init_under_uwsgi_loads_what_delivery_needs() -> None:
     """UWSGI forks behind Python's back: what a worker imported then would stay half imported in the child."""
     seen = run(
