@@ -73,7 +73,7 @@ class Layer:
     """
 
     def __init__(self) -> None:
-        self._lock = _fork.Lock()
+        self._lock = _fork.Lock("RLock")  # a signal handler may call `shutdown` in the middle of `init`
         self._parts: Parts | None = None
         self._watch: Watch | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging  # noqa: F401  (its hook locks it while a fork goes on: it must be older than ours, which then runs first)
 import os
 import threading
+import time
 import weakref
 from contextlib import contextmanager, suppress
 from typing import Any, Callable, Iterator, Protocol
@@ -21,8 +22,9 @@ _watched: weakref.WeakSet[Forkable] = weakref.WeakSet()
 _hooked: list[bool] = []
 _pid = os.getpid()
 PATIENCE = 10.0
-_postponing = threading.RLock()
-_held: list[bool] = []  # one entry while the thread that forks has `_postponing`
+_gate = threading.RLock()  # held for a glance, and by a thread that forks
+_forking: list[int] = []  # the thread that forks, while it has `_gate`
+_importing: list[int] = []  # the threads whose imports a fork waits for
 
 
 def watch(thing: Forkable) -> None:
@@ -41,27 +43,44 @@ def check() -> None:
 
 @contextmanager
 def postponed() -> Iterator[None]:
-    """Let forks wait while something is imported inside: a child would wait for ever for a module half imported."""
-    with _postponing:
+    """Let forks wait while something is imported inside: a child would wait for ever for a module half imported.
+
+    Those who import do not wait for one another: a thread that records in the middle of an import of the host's, as a
+    finalizer may, could hold up what the other one waits for.
+    """
+    me = threading.get_ident()
+    if me in _importing:  # a fork that waits for this thread has the gate
+        _importing.append(me)
+    else:
+        with _gate:
+            _importing.append(me)
+    try:
         yield
+    finally:
+        _importing.remove(me)
 
 
 def _before_fork() -> None:
-    if _postponing.acquire(timeout=PATIENCE):
-        _held.append(True)
+    me, ends = threading.get_ident(), time.monotonic() + PATIENCE
+    if _gate.acquire(timeout=PATIENCE):
+        _forking.append(me)
+        while {*_importing} - {me} and time.monotonic() < ends:
+            time.sleep(0.001)
 
 
 def _after_fork_in_parent() -> None:
-    if _held:
-        _held.pop()
-        _postponing.release()
+    me = threading.get_ident()
+    if me in _forking:
+        _forking.remove(me)
+        _gate.release()
 
 
 def _after_fork() -> None:
-    global _pid, _postponing  # noqa: PLW0603  (there is one process)
+    global _pid, _gate  # noqa: PLW0603  (there is one process)
     _pid = os.getpid()
-    _postponing = threading.RLock()
-    _held.clear()
+    _gate = threading.RLock()
+    _forking.clear()
+    _importing[:] = [each for each in _importing if each == threading.get_ident()]
     for thing in list(_watched):
         with suppress(Exception):  # one that cannot, say a host's adapter of a peculiar kind, is not to stop the others
             thing.after_fork()

@@ -184,6 +184,53 @@ print(json.dumps({"child": os.waitpid(child, 0)[1], "clients": len(set(map(id, c
     assert {"child": 0, "clients": 1} == seen
 
 
+def test_recording_in_the_middle_of_an_import_waits_for_no_worker() -> None:
+    """While a worker waits for what the host imports, a finalizer that records in that import does not wait for it."""
+    seen = run(
+        """
+import faulthandler, gc, json, sys, threading
+faulthandler.dump_traceback_later(20, exit=True)
+from importlib.machinery import PathFinder
+from layer_sdk import layer
+layer.init(base_url="http://127.0.0.1:9", application_id="a", shutdown_timeout=0.01)
+waiting = threading.Event()
+
+class Deleted:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        with layer.action(kind="moderation"):
+            pass
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if threading.current_thread() is not threading.main_thread():
+            waiting.set()  # it is to load the models, which takes what is imported below
+        if name != "dateutil":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        load = spec.loader.exec_module
+        def struck(module):
+            with layer.session():
+                waiting.wait(10)
+            waiting.clear()
+            waiting.wait(0.5)
+            Deleted()
+            gc.collect()
+            load(module)
+        spec.loader.exec_module = struck
+        return spec
+
+sys.meta_path.insert(0, Finder())
+import dateutil
+print(json.dumps({"imported": "dateutil" in sys.modules}), flush=True)
+layer.shutdown()
+""",
+        may_warn=True,
+    )
+    assert {"imported": True} == seen
+
+
 def test_init_under_uwsgi_loads_what_delivery_needs() -> None:
     """UWSGI forks behind Python's back: what a worker imported then would stay half imported in the child."""
     seen = run(

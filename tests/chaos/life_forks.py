@@ -174,7 +174,7 @@ class Watcher:
 
     def find_spec(self, name: str, *_: object) -> None:
         """Find nothing, and tell if a worker asks."""
-        if threading.current_thread().name.startswith("layer-sdk") and not _fork._postponing._is_owned():  # type: ignore[attr-defined]
+        if threading.current_thread().name.startswith("layer-sdk") and threading.get_ident() not in _fork._importing:
             tell(f"imported {name!r}")
 
 
