@@ -129,7 +129,7 @@ class Handler(BaseHTTPRequestHandler):
 server = HTTPServer(("127.0.0.1", 0), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 def found():
-    return sorted({"httpx", "layer_api.client", "layer_sdk._http"} & set(sys.modules))
+    return sorted({"asyncio", "httpx", "layer_api.client", "layer_sdk._http"} & set(sys.modules))
 from layer_sdk import BearerToken, layer
 layer.init(base_url=f"http://127.0.0.1:{server.server_port}", application_id="a", auth_provider=BearerToken("t"))
 with layer.session():
