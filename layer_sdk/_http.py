@@ -1,4 +1,4 @@
-"""Run httpx clients over a `requests.Session`: what `layer.raw` is made of, and the only part that loads httpx."""
+"""Run httpx clients over a `requests.Session`: what `layer.raw` is made of, and what loads httpx."""
 
 from __future__ import annotations
 
