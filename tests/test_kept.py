@@ -310,7 +310,9 @@ def test_wait_that_is_ended_leaves_the_pool_in_order(session: requests.Session, 
             signal.setitimer(signal.ITIMER_REAL, 0.2)
             with pytest.raises(Stop):
                 transport.exchange(asking(server))
-            found.append((outcome(partial(transport.exchange, asking(server))), len(server.connections)))
+            kept_open = [connection is not None for connection in pools_of(each)[-1].pool.queue]
+            answer = outcome(partial(transport.exchange, asking(server)))
+            found.append((kept_open, answer, len(server.connections)))
     signal.signal(signal.SIGALRM, before)
     assert found[1] == found[0]
-    assert 2 == found[0][1]
+    assert ([False], 2) == (found[0][0], found[0][2])
