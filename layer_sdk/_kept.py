@@ -86,7 +86,7 @@ class _Attempt:
             self._connection.send(message.reveal())
             self._wait_for(limits.read_timeout)
         except OSError as error:
-            self._sending = error.with_traceback(None)
+            self._sending = error
         return self._sending is None
 
     def _wait_for(self, seconds: float | None) -> None:
@@ -109,7 +109,7 @@ class _Attempt:
         try:
             count = self._socket.recv_into(buffer)
         except OSError as error:
-            self._receiving = error.with_traceback(None)
+            self._receiving = error
             return False
         self._received += bytes(memoryview(buffer)[:count])
         return bool(count)

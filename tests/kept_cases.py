@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import requests
 
 CLOSE, RESET, PAUSE, LATE, EARLY = RawServer.CLOSE, RawServer.RESET, RawServer.PAUSE, RawServer.LATE, RawServer.EARLY
+SLOW = RawServer.SLOW
 SHORT = (1.0, 0.3)
 SECOND = 2
 PIECES = [OK[:at] + PAUSE + OK[at:] for at in range(1, len(OK))]
@@ -184,10 +185,12 @@ KEPT = {
         fine("Retry-After: 0"), prepare=adapter(max_retries=Patient(1, allowed_methods=None))
     ),
     "late": kept(LATE, timeout=SHORT),
+    "late, and then there": kept(LATE + OK, timeout=SHORT),
     "late in the head": kept(OK[:20] + LATE, timeout=SHORT),
     "late in the body": kept(OK[:-2] + LATE, timeout=SHORT),
     "late in the body, later": kept(OK[:-4] + PAUSE + b"f" + LATE, timeout=SHORT),
     "late, and retried": kept(LATE + CLOSE, prepare=retries(total=1), timeout=SHORT),
+    "read late": kept(SLOW + OK, body=b"x" * 20_000_000, timeout=(9.0, 0.3)),
     "not read": kept(EARLY + LATE + CLOSE, body=b"x" * 20_000_000, timeout=(0.3, 0.4)),
     "answered before it is read": kept(
         EARLY + fine("Connection: close") + PAUSE * 9 + CLOSE, body=b"x" * 20_000_000, timeout=(9.0, 9.0)

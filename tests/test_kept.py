@@ -129,6 +129,17 @@ def test_odd_answer_is_read_by_urllib3(session: requests.Session, name: str) -> 
         assert 2 == len(server.asked)
 
 
+def test_answer_that_has_no_body_is_read_by_urllib3(session: requests.Session) -> None:
+    """To HEAD there is none, whatever length is told; nobody waits for it."""
+    with RawServer(COMMON["accepted"]) as server:
+        asked = asking(server)
+        asked.method, asked.body = "HEAD", None
+        assert is_read_here(session, server)
+        found = Shortcut(session).send(asked, SECONDS)
+        assert found is not None
+        assert found.raw is not None
+
+
 @pytest.mark.parametrize(("place", "name"), FUNCTIONS, ids=lambda each: getattr(each, "__qualname__", each))
 def test_function_that_somebody_replaced_below_requests_is_called(
     session: requests.Session, long_session: LongSession, monkeypatch: pytest.MonkeyPatch, place: Any, name: str
