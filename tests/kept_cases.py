@@ -191,7 +191,7 @@ KEPT = {
     "late in the body, later": kept(OK[:-4] + PAUSE + b"f" + LATE, timeout=SHORT),
     "late, and retried": kept(LATE + CLOSE, prepare=retries(total=1), timeout=SHORT),
     "read late": kept(SLOW + OK, body=b"x" * 20_000_000, timeout=(9.0, 0.3)),
-    "not read": kept(EARLY + LATE + CLOSE, body=b"x" * 20_000_000, timeout=(0.3, 0.4)),
+    "not read": kept(EARLY + LATE * 4 + CLOSE, body=b"x" * 20_000_000, timeout=(0.3, 0.4)),
     "answered before it is read": kept(
         EARLY + fine("Connection: close") + PAUSE * 9 + CLOSE, body=b"x" * 20_000_000, timeout=(9.0, 9.0)
     ),

@@ -18,14 +18,14 @@ from requests import adapters
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.response import HTTPResponse
-from urllib3.util import Timeout
+from urllib3.util import Timeout, parse_url
 
 from kept_cases import CLOSE, COMMON, EARLY, KEPT, LATE, ODD, PAUSE, kept, pools_of
 from layer_sdk import _shipped
 from layer_sdk._http import RequestsTransport
 from layer_sdk._shortcut import Asking, Shortcut
 from leaks import shown_in_frames, told
-from two_ways import SECONDS, Case, LongSession, RawServer, both, outcome, recorder
+from two_ways import SECONDS, Case, LongSession, RawServer, both, outcome, recorder, without_chance
 
 if TYPE_CHECKING:
     from layer_sdk._shortcut import Answer
@@ -120,7 +120,7 @@ def test_common_answer_is_read_without_urllib3(session: requests.Session, answer
         assert 1 == len(server.connections)
 
 
-@pytest.mark.parametrize("name", ["HTTP/1.0", "chunks", "gzip", "folded", "cookie", "no length", "204", "401", "503"])
+@pytest.mark.parametrize("name", ["HTTP/1.0", "chunks", "gzip", "folded", "cookie", "length of", "204", "401", "503"])
 def test_odd_answer_is_read_by_urllib3(session: requests.Session, name: str) -> None:
     """Any other answer is for urllib3 to read, though the request went out without it, once."""
     odd = next(answer for key, answer in ODD.items() if key.startswith(name))
@@ -179,11 +179,14 @@ def test_connection_that_the_owner_changed_is_asked(session: requests.Session, n
         assert not is_read_here(session, server)
 
 
-def test_class_of_answers_that_a_pool_has_is_used(session: requests.Session) -> None:
-    """Before urllib3 2 a pool can have one of its owner's."""
+@pytest.mark.parametrize(
+    ("name", "value"), [("ResponseCls", type("Mine", (HTTPResponse,), {})), ("proxy", parse_url("http://127.0.0.1:1"))]
+)
+def test_what_the_owner_gave_a_pool_is_used(session: requests.Session, name: str, value: Any) -> None:
+    """A class of answers, which was urllib3's before its version 2, or a proxy, is for urllib3 to look after."""
     with RawServer(OK) as server:
         assert is_read_here(session, server)
-        pools_of(session)[0].ResponseCls = type("Mine", (HTTPResponse,), {})
+        setattr(pools_of(session)[0], name, value)
         assert not is_read_here(session, server)
 
 
@@ -299,6 +302,20 @@ def test_error_of_sending_shows_no_credentials(session: requests.Session) -> Non
             shortcut.send(large, (0.2, 0.2))
     shown = shown_in_frames(caught.value) + told(caught.value)
     assert [] == [part for part in ("of-the-request", "of-the-body") if part in shown]
+
+
+def test_pool_that_is_closed_is_told_alike(session: requests.Session, long_session: LongSession) -> None:
+    """Whoever closes a pool behind the session's back has the next request fail in the same words."""
+    found = []
+    for each in (session, long_session):
+        with RawServer(OK) as server:
+            transport = RequestsTransport(each)
+            transport.exchange(asking(server))
+            pools_of(each)[-1].close()
+            answer = outcome(partial(transport.exchange, asking(server)))
+            found.append(without_chance(answer, server.url.rpartition(":")[2]))
+    assert found[1] == found[0]
+    assert "Pool is closed." in str(found[0])
 
 
 class Stop(BaseException):
