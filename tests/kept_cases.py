@@ -22,6 +22,7 @@ CLOSE, RESET, PAUSE, LATE, EARLY = RawServer.CLOSE, RawServer.RESET, RawServer.P
 SLOW = RawServer.SLOW
 SHORT = (1.0, 0.3)
 SECOND = 2
+LARGE = b"x" * 12_000_000  # more than lies in the buffers of two sockets
 PIECES = [OK[:at] + PAUSE + OK[at:] for at in range(1, len(OK))]
 
 
@@ -61,7 +62,9 @@ def with_proxy_headers(session: requests.Session) -> None:
 def leave_unread(session: requests.Session) -> None:
     """Give a connection back whose answer was not read."""
     for pool in pools_of(session):
-        pool.urlopen("POST", "/v1", preload_content=False, retries=False).release_conn()
+        answer = pool.urlopen("POST", "/v1", preload_content=False, retries=False)
+        answer.release_conn()
+        vars(session).setdefault("unread", []).append(answer)  # or it would be closed
 
 
 def leave_unsent(session: requests.Session) -> None:
@@ -190,10 +193,10 @@ KEPT = {
     "late in the body": kept(OK[:-2] + LATE, timeout=SHORT),
     "late in the body, later": kept(OK[:-4] + PAUSE + b"f" + LATE, timeout=SHORT),
     "late, and retried": kept(LATE + CLOSE, prepare=retries(total=1), timeout=SHORT),
-    "read late": kept(SLOW + OK, body=b"x" * 20_000_000, timeout=(9.0, 0.3)),
-    "not read": kept(EARLY + LATE * 4 + CLOSE, body=b"x" * 20_000_000, timeout=(0.3, 0.4)),
+    "read late": kept(SLOW + OK, body=LARGE, timeout=(9.0, 1.5)),
+    "not read": kept(EARLY + LATE * 4 + CLOSE, body=LARGE, timeout=(1.0, 0.4)),
     "answered before it is read": kept(
-        EARLY + fine("Connection: close") + PAUSE * 9 + CLOSE, body=b"x" * 20_000_000, timeout=(9.0, 9.0)
+        EARLY + fine("Connection: close") + PAUSE * 9 + CLOSE, body=LARGE, timeout=(9.0, 9.0)
     ),
     "head": kept(head("Content-Length: 4"), method="HEAD", body=None, answers=[head("Content-Length: 4")]),
     "get": kept(OK, method="GET", body=None),

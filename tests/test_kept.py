@@ -169,6 +169,16 @@ def test_pool_that_the_owner_changed_is_asked(session: requests.Session, name: s
         assert not is_read_here(session, server)
 
 
+def test_socket_of_another_class_is_used(session: requests.Session) -> None:
+    """Tools that watch or forbid the network have sockets of their own, and gevent has."""
+    with RawServer(OK) as server:
+        assert is_read_here(session, server)
+        connection = pools_of(session)[0].pool.queue[-1]
+        connection.sock = type("Mine", (socket.socket,), {})(fileno=connection.sock.detach())
+        assert not is_read_here(session, server)
+        assert 1 == len(server.connections)
+
+
 @pytest.mark.parametrize("name", _shipped.CONNECTION)
 def test_connection_that_the_owner_changed_is_asked(session: requests.Session, name: str) -> None:
     """So do those who replaced something on one connection alone."""
@@ -297,7 +307,7 @@ def test_error_of_sending_shows_no_credentials(session: requests.Session) -> Non
         shortcut = Shortcut(session)
         shortcut.send(asking(server), SECONDS)
         large = asking(server)
-        large.body = b"of-the-body" * 2_000_000
+        large.body = b"of-the-body" * 1_100_000
         with pytest.raises(requests.RequestException) as caught:
             shortcut.send(large, (0.2, 0.2))
     shown = shown_in_frames(caught.value) + told(caught.value)

@@ -42,7 +42,7 @@ class RawServer:
     CLOSE, RESET = b"<close>", b"<reset>"
     EARLY, SLOW = b"<early>", b"<slow>"
     PAUSE, LATE = b"<pause>", b"<late>"
-    WAITS: ClassVar = {PAUSE: 0.01, LATE: 0.6}
+    WAITS: ClassVar = {PAUSE: 0.01, LATE: 0.6, SLOW: 1.8}
 
     def __init__(self, *answers: bytes, host: str = "127.0.0.1") -> None:
         self.asked: list[Asked] = []
@@ -74,7 +74,7 @@ class RawServer:
                     headers[name] = value
                 answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
                 if answer.startswith(self.SLOW):
-                    time.sleep(self.WAITS[self.LATE])
+                    time.sleep(self.WAITS[self.SLOW])
                 is_read = not answer.startswith(self.EARLY)
                 body = stream.read(int(headers.get("Content-Length", "0"))) if is_read else b""
                 method, path, _ = line.decode().split()
@@ -90,7 +90,7 @@ class RawServer:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             if part in {self.CLOSE, self.RESET}:
                 return False
-            if part in self.WAITS:
+            if part in {self.PAUSE, self.LATE}:
                 time.sleep(self.WAITS[part])
             elif part not in {self.EARLY, self.SLOW}:
                 connection.sendall(part)
