@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
 from uuid import UUID, uuid4
 
-from layer_sdk._http import within
+from layer_sdk._deadline import within
 from layer_sdk._log import warn
 
 from ._account import Account

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
 
 from layer_sdk._log import swallow
@@ -36,6 +38,7 @@ class Workers:
         self._limit = limit
         self._idle = idle
         self._alive: set[threading.Thread] = set()
+        self._idents: set[int] = set()
         self._flying = 0
         self._wakes: list[float] = []
         self._greenlets: list[Any] = []
@@ -48,7 +51,7 @@ class Workers:
     @property
     def is_mine(self) -> bool:
         """Whether this very thread is one of them."""
-        return threading.current_thread() in self._alive
+        return threading.get_ident() in self._idents  # `current_thread` may take a lock of Python's
 
     def call_for(self, due: float) -> None:
         """See to it that somebody looks at what is due then. Call with the lock held."""
@@ -63,13 +66,30 @@ class Workers:
         self._work.notify_all()
 
     def _start(self) -> None:
-        self._alive = {thread for thread in self._alive if thread.is_alive()}
+        """Have a worker started, without waiting for it.
+
+        `Thread.start` takes locks of Python's and waits for the new thread. The garbage collector may strike in that
+        one before it runs, and a finalizer that records there waits for the lock that we hold; or it has struck while
+        this thread holds Python's.
+        """
+        self._alive = {thread for thread in self._alive if thread.ident is None or thread.is_alive()}
         thread = threading.Thread(target=self._run, name=f"layer-sdk-{len(self._alive) + 1}", daemon=True)
         try:
-            thread.start()
+            _thread.start_new_thread(self._bring_up, (thread,))
         except RuntimeError:  # the interpreter is ending: what waits is sent by whoever ends it
             return
         self._alive.add(thread)
+
+    def _bring_up(self, thread: threading.Thread) -> None:
+        """Start a worker, on a thread that holds no lock and that nobody waits for."""
+        try:
+            with suppress(RuntimeError):
+                thread.start()
+        finally:
+            if thread.ident is None:
+                with self._flights.door.locked():
+                    self._alive.discard(thread)
+                    self._flights.door.changed.notify_all()
 
     def leave_to_parent(self) -> None:
         """Be of a process that was forked: threads stay behind, but gevent's greenlets come along, and have to end."""
@@ -78,6 +98,8 @@ class Workers:
 
     def _run(self) -> None:
         has_flown = False
+        me = threading.get_ident()
+        self._idents.add(me)
         try:
             if "gevent" in sys.modules and sys.modules["gevent"].monkey.is_module_patched("threading"):
                 self._greenlets.append(sys.modules["gevent"].getcurrent())
@@ -88,6 +110,7 @@ class Workers:
         finally:
             with self._flights.door.locked():
                 self._alive.discard(threading.current_thread())
+                self._idents.discard(me)
                 self._greenlets = [each for each in self._greenlets if each]
                 if has_flown:  # one that dies of its first job is not replaced at once: the next would die, too
                     self._flights.call_workers()
