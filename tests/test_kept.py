@@ -274,6 +274,28 @@ for _ in range(2):
         assert ("seen\nseen\n", "", 2) == (done.stdout, done.stderr, len(server.asked))
 
 
+def test_sending_has_the_time_that_connecting_has(session: requests.Session, long_session: LongSession) -> None:
+    """What goes out over a connection that was used before has the time that urllib3 gives it."""
+    given: list[set[float | None]] = []
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if given and event == "http.client.send":
+            given[-1].add(arguments[0].sock.gettimeout())
+
+    sys.addaudithook(hear)
+    with RawServer(OK) as server:
+        for each in (session, long_session):
+            given.append(set())
+            asked = asking(server)
+            RequestsTransport(each).exchange(asked)
+            given[-1].clear()
+            asked.timeout = (4.0, 2.0)
+            RequestsTransport(each).exchange(asked)
+            RequestsTransport(each).exchange(asked)
+    assert [{4.0}, {4.0}] == given
+    given.clear()  # the hook stays as long as the process
+
+
 def test_log_of_urllib3_is_told_alike(
     session: requests.Session, long_session: LongSession, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -31,8 +31,7 @@ class RawServer:
     """Answers each request with bytes as they are, but for marks in them that have it do something.
 
     CLOSE at the end closes the connection, RESET breaks it off, PAUSE waits long enough for what is before to be read
-    alone, and LATE for longer than any case has time. At the beginning, EARLY answers a request whose body is not read,
-    and SLOW one whose body is read late.
+    alone, and LATE for longer than any case has time. EARLY at the beginning answers a request whose body is not read.
 
     Args:
         answers: The answers in order, the last one again and again.
@@ -40,9 +39,8 @@ class RawServer:
     """
 
     CLOSE, RESET = b"<close>", b"<reset>"
-    EARLY, SLOW = b"<early>", b"<slow>"
-    PAUSE, LATE = b"<pause>", b"<late>"
-    WAITS: ClassVar = {PAUSE: 0.01, LATE: 0.6, SLOW: 1.8}
+    PAUSE, LATE, EARLY = b"<pause>", b"<late>", b"<early>"
+    WAITS: ClassVar = {PAUSE: 0.01, LATE: 0.6}
 
     def __init__(self, *answers: bytes, host: str = "127.0.0.1") -> None:
         self.asked: list[Asked] = []
@@ -73,8 +71,6 @@ class RawServer:
                     name, _, value = field_line.decode("latin-1").partition(": ")
                     headers[name] = value
                 answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-                if answer.startswith(self.SLOW):
-                    time.sleep(self.WAITS[self.SLOW])
                 is_read = not answer.startswith(self.EARLY)
                 body = stream.read(int(headers.get("Content-Length", "0"))) if is_read else b""
                 method, path, _ = line.decode().split()
@@ -90,9 +86,9 @@ class RawServer:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             if part in {self.CLOSE, self.RESET}:
                 return False
-            if part in {self.PAUSE, self.LATE}:
+            if part in self.WAITS:
                 time.sleep(self.WAITS[part])
-            elif part not in {self.EARLY, self.SLOW}:
+            elif part != self.EARLY:
                 connection.sendall(part)
         return True
 
