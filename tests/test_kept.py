@@ -251,22 +251,33 @@ def test_setting_of_http_client_counts(
         assert ("send: b'POST /v1" in capsys.readouterr().out) == (name == "debuglevel")
 
 
-def test_function_that_was_replaced_before_the_sdk_was_imported_is_called() -> None:
-    """Instrumentation that came first, and took over the name and module of what it wraps, is no part of urllib3."""
-    program = """
-import functools, urllib3
+BEFORE = {
+    "a function": """
 original = urllib3.HTTPConnectionPool.urlopen
 @functools.wraps(original)
 def urlopen(*arguments, **options):
     print("seen")
     return original(*arguments, **options)
 urllib3.HTTPConnectionPool.urlopen = urlopen
+""",
+    "a setting": """
+http.client.print = lambda *words: print("seen") if words[0] == "send:" and "POST" in words[1] else None
+http.client.HTTPConnection.debuglevel = 1
+""",
+}
+
+
+@pytest.mark.parametrize("change", BEFORE.values(), ids=BEFORE.keys())
+def test_what_was_changed_before_the_sdk_was_imported_counts(change: str) -> None:
+    """Instrumentation that came first, and took over the name and module of what it wraps, is no part of urllib3."""
+    program = f"""
+import functools, http.client, requests, sys, urllib3
+{change}
 from layer_sdk._http import RequestsTransport
 from layer_sdk._shortcut import Asking
-import requests, sys
 transport = RequestsTransport(requests.Session())
 for _ in range(2):
-    transport.exchange(Asking("POST", sys.argv[1], {}, b"", (5.0, 5.0)))
+    transport.exchange(Asking("POST", sys.argv[1], {{}}, b"", (5.0, 5.0)))
 """
     with RawServer(OK) as server:
         command = [sys.executable, "-c", program, server.url]
