@@ -261,7 +261,7 @@ def urlopen(*arguments, **options):
 urllib3.HTTPConnectionPool.urlopen = urlopen
 """,
     "a setting": """
-http.client.print = lambda *words: print("seen") if words[0] == "send:" and "POST" in words[1] else None
+http.client.print = lambda *words: print("seen") if words[0] == "reply:" else None
 http.client.HTTPConnection.debuglevel = 1
 """,
 }
