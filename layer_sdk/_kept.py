@@ -14,7 +14,6 @@ import re
 from typing import Any, NamedTuple, Protocol
 
 from requests.structures import CaseInsensitiveDict
-from urllib3 import exceptions as urllib3_failed
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import SKIP_HEADER, Timeout
 from urllib3.util.retry import Retry
@@ -86,7 +85,7 @@ class _Attempt:
             self._connection.send(message.reveal())
             self._wait_for(limits.read_timeout)
         except OSError as error:
-            self._sending = error.with_traceback(None)
+            self._sending = error
         return self._sending is None
 
     def _wait_for(self, seconds: float | None) -> None:
@@ -109,7 +108,7 @@ class _Attempt:
         try:
             count = self._socket.recv_into(buffer)
         except OSError as error:
-            self._receiving = error.with_traceback(None)
+            self._receiving = error
             return False
         self._received += bytes(memoryview(buffer)[:count])
         return bool(count)
@@ -201,10 +200,7 @@ def ask(pool: Any, path: str, asking: Request, headers: Headers, how: tuple[Any,
     retries, limits = how
     if not is_plain_pool(pool) or not _is_common(asking, headers, retries, limits):
         return pool
-    try:
-        connection = pool._get_conn()  # noqa: SLF001  (there is no public way)
-    except urllib3_failed.HTTPError:
-        return pool  # which says so itself
+    connection = pool._get_conn()  # noqa: SLF001  (there is no public way)
     try:
         if is_plain_connection(connection):
             attempt = _Attempt(connection)

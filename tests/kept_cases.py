@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.util import SKIP_HEADER
+from urllib3.util.retry import Retry
 from urllib3.util.wait import wait_for_read
 
 from scripted_server import Answer
-from shortcut_cases import ANSWERS, CHUNKED, OK, REDIRECTS, cookie, cookies, header, retries
+from shortcut_cases import ANSWERS, CHUNKED, OK, REDIRECTS, adapter, cookie, cookies, header, retries
 from two_ways import Case, RawServer, nothing
 
 if TYPE_CHECKING:
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 CLOSE, RESET, PAUSE, LATE, EARLY = RawServer.CLOSE, RawServer.RESET, RawServer.PAUSE, RawServer.LATE, RawServer.EARLY
 SHORT = (1.0, 0.3)
 SECOND = 2
+LARGE = b"x" * 12_000_000  # more than lies in the buffers of two sockets
 PIECES = [OK[:at] + PAUSE + OK[at:] for at in range(1, len(OK))]
+
+
+class Patient(Retry):
+    """Waits and asks again whenever the server wishes it."""
+
+    RETRY_AFTER_STATUS_CODES = frozenset({200})
 
 
 def head(*lines: str, status: str = "HTTP/1.1 200 OK") -> bytes:
@@ -53,7 +61,9 @@ def with_proxy_headers(session: requests.Session) -> None:
 def leave_unread(session: requests.Session) -> None:
     """Give a connection back whose answer was not read."""
     for pool in pools_of(session):
-        pool.urlopen("POST", "/v1", preload_content=False, retries=False).release_conn()
+        answer = pool.urlopen("POST", "/v1", preload_content=False, retries=False)
+        answer.release_conn()
+        vars(session).setdefault("unread", []).append(answer)  # or it would be closed
 
 
 def leave_unsent(session: requests.Session) -> None:
@@ -78,7 +88,7 @@ COMMON = {
     "accepted": head("Content-Length: 0", status="HTTP/1.1 202 Accepted"),
     "headers": fine("Date: Mon, 2 Mar 2026 09:30:00 GMT", "x-request-id: 1", "X-B: a  b", "Content-Type: a/b; c=d"),
     "kept open": fine("Connection: Keep-Alive", "Keep-Alive: timeout=5"),
-    "body in pieces": head("Content-Length: 4") + PAUSE + b"f" + PAUSE + b"ine",
+    "body in pieces": head("Content-Length: 4") + PAUSE + b"fin" + PAUSE + b"e",
     "long": head("Content-Length: 300000") + b"x" * 300_000,
     "reason": fine(status="HTTP/1.1 200 It's All Right"),
 }
@@ -173,14 +183,18 @@ KEPT = {
     "in pieces": kept(*PIECES),
     "byte by byte": kept(PAUSE.join(bytes([each]) for each in OK)),
     "retried though fine": kept(OK, OK, prepare=retries(total=3, status_forcelist=[200])),
+    "wish to wait, granted": kept(
+        fine("Retry-After: 0"), prepare=adapter(max_retries=Patient(1, allowed_methods=None))
+    ),
     "late": kept(LATE, timeout=SHORT),
+    "late, and then there": kept(LATE + OK, timeout=SHORT),
     "late in the head": kept(OK[:20] + LATE, timeout=SHORT),
     "late in the body": kept(OK[:-2] + LATE, timeout=SHORT),
     "late in the body, later": kept(OK[:-4] + PAUSE + b"f" + LATE, timeout=SHORT),
     "late, and retried": kept(LATE + CLOSE, prepare=retries(total=1), timeout=SHORT),
-    "not read": kept(EARLY + LATE + CLOSE, body=b"x" * 20_000_000, timeout=(0.3, 0.4)),
+    "not read": kept(EARLY + LATE * 6 + CLOSE, body=LARGE, timeout=(2.0, 4.0)),
     "answered before it is read": kept(
-        EARLY + fine("Connection: close") + PAUSE * 9 + CLOSE, body=b"x" * 20_000_000, timeout=(9.0, 9.0)
+        EARLY + fine("Connection: close") + PAUSE * 9 + CLOSE, body=LARGE, timeout=(9.0, 9.0)
     ),
     "head": kept(head("Content-Length: 4"), method="HEAD", body=None, answers=[head("Content-Length: 4")]),
     "get": kept(OK, method="GET", body=None),

@@ -18,14 +18,14 @@ from requests import adapters
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.response import HTTPResponse
-from urllib3.util import Timeout
+from urllib3.util import Timeout, parse_url
 
 from kept_cases import CLOSE, COMMON, EARLY, KEPT, LATE, ODD, PAUSE, kept, pools_of
 from layer_sdk import _shipped
 from layer_sdk._sender import Sender
 from layer_sdk._shortcut import Asking, Shortcut
 from leaks import shown_in_frames, told
-from two_ways import SECONDS, Case, LongSession, RawServer, both, outcome, recorder
+from two_ways import SECONDS, Case, LongSession, RawServer, both, outcome, recorder, without_chance
 
 if TYPE_CHECKING:
     from layer_sdk._shortcut import Answer
@@ -120,13 +120,24 @@ def test_common_answer_is_read_without_urllib3(session: requests.Session, answer
         assert 1 == len(server.connections)
 
 
-@pytest.mark.parametrize("name", ["HTTP/1.0", "chunks", "gzip", "folded", "cookie", "no length", "204", "401", "503"])
+@pytest.mark.parametrize("name", ["HTTP/1.0", "chunks", "gzip", "folded", "cookie", "length of", "204", "401", "503"])
 def test_odd_answer_is_read_by_urllib3(session: requests.Session, name: str) -> None:
     """Any other answer is for urllib3 to read, though the request went out without it, once."""
     odd = next(answer for key, answer in ODD.items() if key.startswith(name))
     with RawServer(OK, odd) as server:
         assert not is_read_here(session, server)
         assert 2 == len(server.asked)
+
+
+def test_answer_that_has_no_body_is_read_by_urllib3(session: requests.Session) -> None:
+    """To HEAD there is none, whatever length is told; nobody waits for it."""
+    with RawServer(COMMON["accepted"]) as server:
+        asked = asking(server)
+        asked.method, asked.body = "HEAD", None
+        assert is_read_here(session, server)
+        found = Shortcut(session).send(asked, SECONDS)
+        assert found is not None
+        assert found.raw is not None
 
 
 @pytest.mark.parametrize(("place", "name"), FUNCTIONS, ids=lambda each: getattr(each, "__qualname__", each))
@@ -158,6 +169,16 @@ def test_pool_that_the_owner_changed_is_asked(session: requests.Session, name: s
         assert not is_read_here(session, server)
 
 
+def test_socket_of_another_class_is_used(session: requests.Session) -> None:
+    """Tools that watch or forbid the network have sockets of their own, and gevent has."""
+    with RawServer(OK) as server:
+        assert is_read_here(session, server)
+        connection = pools_of(session)[0].pool.queue[-1]
+        connection.sock = type("Mine", (socket.socket,), {})(fileno=connection.sock.detach())
+        assert not is_read_here(session, server)
+        assert 1 == len(server.connections)
+
+
 @pytest.mark.parametrize("name", _shipped.CONNECTION)
 def test_connection_that_the_owner_changed_is_asked(session: requests.Session, name: str) -> None:
     """So do those who replaced something on one connection alone."""
@@ -168,11 +189,14 @@ def test_connection_that_the_owner_changed_is_asked(session: requests.Session, n
         assert not is_read_here(session, server)
 
 
-def test_class_of_answers_that_a_pool_has_is_used(session: requests.Session) -> None:
-    """Before urllib3 2 a pool can have one of its owner's."""
+@pytest.mark.parametrize(
+    ("name", "value"), [("ResponseCls", type("Mine", (HTTPResponse,), {})), ("proxy", parse_url("http://127.0.0.1:1"))]
+)
+def test_what_the_owner_gave_a_pool_is_used(session: requests.Session, name: str, value: Any) -> None:
+    """A class of answers, which was urllib3's before its version 2, or a proxy, is for urllib3 to look after."""
     with RawServer(OK) as server:
         assert is_read_here(session, server)
-        pools_of(session)[0].ResponseCls = type("Mine", (HTTPResponse,), {})
+        setattr(pools_of(session)[0], name, value)
         assert not is_read_here(session, server)
 
 
@@ -227,27 +251,60 @@ def test_setting_of_http_client_counts(
         assert ("send: b'POST /v1" in capsys.readouterr().out) == (name == "debuglevel")
 
 
-def test_function_that_was_replaced_before_the_sdk_was_imported_is_called() -> None:
-    """Instrumentation that came first, and took over the name and module of what it wraps, is no part of urllib3."""
-    program = """
-import functools, urllib3
+BEFORE = {
+    "a function": """
 original = urllib3.HTTPConnectionPool.urlopen
 @functools.wraps(original)
 def urlopen(*arguments, **options):
     print("seen")
     return original(*arguments, **options)
 urllib3.HTTPConnectionPool.urlopen = urlopen
+""",
+    "a setting": """
+http.client.print = lambda *words: print("seen") if words[0] == "reply:" else None
+http.client.HTTPConnection.debuglevel = 1
+""",
+}
+
+
+@pytest.mark.parametrize("change", BEFORE.values(), ids=BEFORE.keys())
+def test_what_was_changed_before_the_sdk_was_imported_counts(change: str) -> None:
+    """Instrumentation that came first, and took over the name and module of what it wraps, is no part of urllib3."""
+    program = f"""
+import functools, http.client, requests, sys, urllib3
+{change}
 from layer_sdk._sender import Sender
 from layer_sdk._shortcut import Asking
-import requests, sys
 sender = Sender(requests.Session())
 for _ in range(2):
-    sender.exchange(Asking("POST", sys.argv[1], {}, b"", (5.0, 5.0)))
+    sender.exchange(Asking("POST", sys.argv[1], {{}}, b"", (5.0, 5.0)))
 """
     with RawServer(OK) as server:
         command = [sys.executable, "-c", program, server.url]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
         assert ("seen\nseen\n", "", 2) == (done.stdout, done.stderr, len(server.asked))
+
+
+def test_sending_has_the_time_that_connecting_has(session: requests.Session, long_session: LongSession) -> None:
+    """What goes out over a connection that was used before has the time that urllib3 gives it."""
+    given: list[set[float | None]] = []
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if given and event == "http.client.send":
+            given[-1].add(arguments[0].sock.gettimeout())
+
+    sys.addaudithook(hear)
+    with RawServer(OK) as server:
+        for each in (session, long_session):
+            given.append(set())
+            asked = asking(server)
+            Sender(each).exchange(asked)
+            given[-1].clear()
+            asked.timeout = (4.0, 2.0)
+            Sender(each).exchange(asked)
+            Sender(each).exchange(asked)
+    assert [{4.0}, {4.0}] == given
+    given.clear()  # the hook stays as long as the process
 
 
 def test_log_of_urllib3_is_told_alike(
@@ -283,11 +340,25 @@ def test_error_of_sending_shows_no_credentials(session: requests.Session) -> Non
         shortcut = Shortcut(session)
         shortcut.send(asking(server), SECONDS)
         large = asking(server)
-        large.body = b"of-the-body" * 2_000_000
+        large.body = b"of-the-body" * 1_100_000
         with pytest.raises(requests.RequestException) as caught:
             shortcut.send(large, (0.2, 0.2))
     shown = shown_in_frames(caught.value) + told(caught.value)
     assert [] == [part for part in ("of-the-request", "of-the-body") if part in shown]
+
+
+def test_pool_that_is_closed_is_told_alike(session: requests.Session, long_session: LongSession) -> None:
+    """Whoever closes a pool behind the session's back has the next request fail in the same words."""
+    found = []
+    for each in (session, long_session):
+        with RawServer(OK) as server:
+            sender = Sender(each)
+            sender.exchange(asking(server))
+            pools_of(each)[-1].close()
+            answer = outcome(partial(sender.exchange, asking(server)))
+            found.append(without_chance(answer, server.url.rpartition(":")[2]))
+    assert found[1] == found[0]
+    assert "Pool is closed." in str(found[0])
 
 
 class Stop(BaseException):
@@ -310,7 +381,9 @@ def test_wait_that_is_ended_leaves_the_pool_in_order(session: requests.Session, 
             signal.setitimer(signal.ITIMER_REAL, 0.2)
             with pytest.raises(Stop):
                 sender.exchange(asking(server))
-            found.append((outcome(partial(sender.exchange, asking(server))), len(server.connections)))
+            kept_open = [connection is not None for connection in pools_of(each)[-1].pool.queue]
+            answer = outcome(partial(sender.exchange, asking(server)))
+            found.append((kept_open, answer, len(server.connections)))
     signal.signal(signal.SIGALRM, before)
     assert found[1] == found[0]
-    assert 2 == found[0][1]
+    assert ([False], 2) == (found[0][0], found[0][2])
