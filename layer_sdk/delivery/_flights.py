@@ -87,7 +87,7 @@ class Flights:
         self._most_loaded = limits.max_bytes // LOADED
         self._roomy = limits.max_bytes // ROOMY
         self._pace = 0.0  # seconds that a request takes
-        self._waits: list[Callable[[], bool]] = []
+        self._waits: set[Callable[[], bool]] = set()
         self._journal = journal
         self._on_landed = on_landed
         self.door = Door()
@@ -189,9 +189,9 @@ class Flights:
                     self._arrivals.settle(lane, flight, outcome, is_probe=is_probe)
             finally:
                 self.lanes.tidy(lane)
-                self._call_waiting()
             if self.callers and self.gate.is_shut(time.monotonic()):
                 self.release_callers(outcome.error)
+            self._call_waiting()
             if is_probe:
                 self.workers.wake()
         if not isinstance(outcome.error, (Exception, type(None))) and not self.workers.is_mine:
@@ -213,27 +213,29 @@ class Flights:
         batch = self.builder.build(builds)
         if self.is_left:
             return None
-        following = self._take_in(lane, found, batch)
+        with self.door.locked():
+            following = self._take_in(lane, found, batch)
+            self._call_waiting()
         if batch.interruption is not None:
             raise batch.interruption
         return following
 
     def _take_in(self, lane: Lane, found: list[tuple[Record, Request | None]], batch: Batch) -> Job | None:
-        with self.door.locked():
-            lane.is_flying = False
-            if self.lanes.get(lane.session_id) is not lane:
-                return None  # it was given up in the meantime
-            before = lane.size
-            gone = lane.load(found)
-            self.account.bytes += lane.size - before + sum(record.size for record in gone)
-            if gone:
-                self.lanes.drop(lane, gone, "spool_lost")
-            if batch.made:
-                self._put(lane, batch.made)
-            if lane.records and batch.interruption is None and self.gate.opens_at <= time.monotonic():
-                return self._job_of(lane, is_late=batch.is_late)
-            self.lanes.tidy(lane)
-            return None
+        """Put what was loaded and built into its lane; what to do with that next. Call inside."""
+        lane.is_flying = False
+        if self.lanes.get(lane.session_id) is not lane:
+            return None  # it was given up in the meantime
+        before = lane.size
+        gone = lane.load(found)
+        self.account.bytes += lane.size - before + sum(record.size for record in gone)
+        if gone:
+            self.lanes.drop(lane, gone, "spool_lost")
+        if batch.made:
+            self._put(lane, batch.made)
+        if lane.records and batch.interruption is None and self.gate.opens_at <= time.monotonic():
+            return self._job_of(lane, is_late=batch.is_late)
+        self.lanes.tidy(lane)
+        return None
 
     def _put(self, lane: Lane, made: dict[Record, Made]) -> None:
         """Have what was made of records take their places. Call inside."""
@@ -298,8 +300,8 @@ class Flights:
     def wait_until(self, is_met: Callable[[], bool], timeout: float) -> bool:
         """Wait until something is so; False if time ran out, in seconds. Call inside."""
         ends = time.monotonic() + timeout
-        self._waits.append(is_met)
         try:
+            self._waits.add(is_met)
             while not is_met():
                 left = ends - time.monotonic()
                 if left <= 0:
@@ -307,7 +309,7 @@ class Flights:
                 self.door.wait(self.door.changed, min(left, PATIENCE))
             return True
         finally:
-            self._waits.remove(is_met)
+            self._waits.discard(is_met)
 
     def _call_waiting(self) -> None:
         """Wake those who wait, if there is what one of them waits for: not each time that something has changed."""

@@ -21,7 +21,7 @@ MAX_GAPS = 10_000  # sessions with a loss that the next record is to tell of, re
 
 # As parts of the time that a new session lingers:
 PAUSE = 0.1  # without a new record, after which the host is taken to do something else, most likely to wait
-PATIENCE = 9.0  # that what is due waits for a pause
+RUSH = 9.0  # that what is due waits for such a pause
 
 OnLoss = Callable[[Lane, int, str], None]
 
@@ -106,8 +106,8 @@ class Lanes:
                 self.plan(lane)
 
     def after_rush(self, due: float) -> float:
-        """Tell when what is due may go if it gives way to a host that records: when that pauses, or for want of one."""
-        return max(due, min(self._pushed + PAUSE * self._linger, due + PATIENCE * self._linger))
+        """Tell when what is due goes if it gives way to a host that records: when that pauses, or never does."""
+        return max(due, min(self._pushed + PAUSE * self._linger, due + RUSH * self._linger))
 
     def first_due(self) -> float | None:
         """Tell when the first lane is due; None when there is none."""
