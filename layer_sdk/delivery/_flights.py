@@ -119,7 +119,7 @@ class Flights:
         return None if due is None else max(due, self.gate.opens_at)
 
     def ready_at(self, due: float) -> float:
-        """Tell when to begin with what is due: it gives way to the host unless somebody waits, or there is much of it."""
+        """Tell when to begin with what is due: it gives way to the host, unless somebody waits or there is much."""
         if not (self.lanes.hurries or self.callers or self.account.bytes > self._roomy):
             due = self.lanes.after_rush(due)
         return max(due, self.gate.opens_at)
