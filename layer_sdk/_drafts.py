@@ -5,22 +5,22 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable as AbstractIterable
-from typing import Any, Iterable, Mapping, NamedTuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple, TypeVar, Union
 
-from dateutil.parser import isoparse
-
+from . import _fork, schemas
 from ._ids import SessionId, parse_chosen_session_id
 from ._json import JSON, short_repr, to_json, to_json_or_repr, type_name, utc
 from .exceptions import LayerRequestPreparationError, LayerSchemaValidationError
-from .schemas import (
-    UNSET,
-    SessionActionError,
-    SessionActionKind,
-    SessionActionRequest,
-    SessionActionScanner,
-    SessionRequest,
-    Unset,
-)
+
+if TYPE_CHECKING:
+    from .schemas import (
+        SessionActionError,
+        SessionActionKind,
+        SessionActionRequest,
+        SessionActionScanner,
+        SessionRequest,
+        Unset,
+    )
 
 Moment = Union[datetime.datetime, str]
 ACTION_FIELDS = ("kind", "start_time", "end_time", "attributes", "data", "error", "scanners")
@@ -36,11 +36,11 @@ class Built(NamedTuple):
     """What became of something that was noted when it happened, and put into words later.
 
     Attributes:
-        requests: The actions to send, in order.
+        requests: What to send, in order: a session that began, actions.
         discarded: For each action that is not to be sent, the reason.
     """
 
-    requests: list[SessionActionRequest]
+    requests: list[SessionRequest | SessionActionRequest]
     discarded: list[str]
 
 
@@ -67,13 +67,13 @@ class Drafts:
         actions: Iterable[Any] | None = None,
     ) -> SessionRequest:
         """Build the request that creates a session."""
-        return SessionRequest(
+        return schemas.SessionRequest(
             application_id=application_id,
             session_id=parse_chosen_session_id(session_id),
             attributes=self._texts(attributes),
-            start_time=self._moment(start_time, "start_time") or UNSET,
-            end_time=self._moment(end_time, "end_time") or UNSET,
-            actions=UNSET if actions is None else self._actions(actions),
+            start_time=self._moment(start_time, "start_time") or schemas.UNSET,
+            end_time=self._moment(end_time, "end_time") or schemas.UNSET,
+            actions=schemas.UNSET if actions is None else self._actions(actions),
         )
 
     def action(
@@ -92,14 +92,14 @@ class Drafts:
         start = self._moment(start_time, f"{where}start_time")
         end = self._moment(end_time, f"{where}end_time")
         now = datetime.datetime.now(datetime.timezone.utc)
-        return SessionActionRequest(
+        return schemas.SessionActionRequest(
             kind=parse_kind(kind, f"{where}kind"),
             start_time=start or end or now,
             end_time=end or now,
-            attributes=UNSET if attributes is None else self._object(attributes, f"{where}attributes"),
+            attributes=schemas.UNSET if attributes is None else self._object(attributes, f"{where}attributes"),
             data=None if data is None else self._object(data, f"{where}data"),
-            error=UNSET if error is None else self._error(error, f"{where}error"),
-            scanners=UNSET if scanners is None else self._scanners(scanners, f"{where}scanners"),
+            error=schemas.UNSET if error is None else self._error(error, f"{where}error"),
+            scanners=schemas.UNSET if scanners is None else self._scanners(scanners, f"{where}scanners"),
         )
 
     def like(self, action: Any, where: str = "action") -> SessionActionRequest:
@@ -156,8 +156,10 @@ class Drafts:
         details = self._field(fields, "details", dict, where) or {}
         if message is None:
             message = _text(fields.pop("message", "no message given"))
-        return SessionActionError(
-            message=message, code=UNSET if code is None else code, details={**details, **fields} or UNSET
+        return schemas.SessionActionError(
+            message=message,
+            code=schemas.UNSET if code is None else code,
+            details={**details, **fields} or schemas.UNSET,
         )
 
     def _field(
@@ -182,7 +184,7 @@ class Drafts:
                 raise LayerSchemaValidationError(f"{where} must have a name (text) and data (an object)")
             name = "unnamed" if name is None else _text(name)
             data = data if isinstance(data, dict) else {"value": data}
-        draft = SessionActionScanner(name=name, data=data)
+        draft = schemas.SessionActionScanner(name=name, data=data)
         draft.additional_properties.update(fields)
         return draft
 
@@ -197,12 +199,12 @@ def parse_kind(kind: SessionActionKind | str, where: str = "kind") -> SessionAct
     Raises:
         LayerSchemaValidationError: If there is no such kind; the text lists those that there are.
     """
-    if type(kind) is SessionActionKind:
+    if type(kind) is schemas.SessionActionKind:
         return kind
     try:
-        return SessionActionKind(kind)
+        return schemas.SessionActionKind(kind)
     except ValueError as error:
-        kinds = ", ".join(member.value for member in SessionActionKind)
+        kinds = ", ".join(member.value for member in schemas.SessionActionKind)
         raise LayerSchemaValidationError(f"{where} must be one of {kinds}, but is {short_repr(kind):.60}") from error
 
 
@@ -223,6 +225,9 @@ def moment(value: Moment, where: str) -> datetime.datetime:
 
 def _read(value: Any) -> datetime.datetime:
     if isinstance(value, str):
+        with _fork.postponed():
+            from dateutil.parser import isoparse
+
         return isoparse(value)
     if isinstance(value, datetime.datetime):
         return value
@@ -232,7 +237,7 @@ def _read(value: Any) -> datetime.datetime:
 def error_of(error: BaseException) -> SessionActionError:
     """Describe an exception as the contract describes errors. Never raises."""
     kind = type(error)
-    return SessionActionError(
+    return schemas.SessionActionError(
         message=str(to_json_or_repr(_message(error))) or type_name(error),
         code=_status(error),
         details={"type": f"{kind.__module__}.{kind.__qualname__}"},
@@ -250,14 +255,14 @@ def _status(error: BaseException) -> int | Unset:
     try:
         status = to_json_or_repr(getattr(error, "status_code", None))
     except Exception:  # noqa: BLE001  (somebody else's code)
-        return UNSET
-    return status if type(status) is int else UNSET
+        return schemas.UNSET
+    return status if type(status) is int else schemas.UNSET
 
 
 def _fields(action: Any, where: str) -> dict[str, Any]:
-    if isinstance(action, SessionActionRequest):
+    if isinstance(action, schemas.SessionActionRequest):
         values = {**action.additional_properties, **{name: getattr(action, name) for name in ACTION_FIELDS}}
-        fields = {name: value for name, value in values.items() if not isinstance(value, Unset)}
+        fields = {name: value for name, value in values.items() if not isinstance(value, schemas.Unset)}
     elif isinstance(action, Mapping):
         fields = dict(action)
     else:

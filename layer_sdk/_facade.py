@@ -73,7 +73,7 @@ class Layer:
     """
 
     def __init__(self) -> None:
-        self._lock = _fork.Lock()
+        self._lock = _fork.Lock("RLock")  # a signal handler may call `shutdown` in the middle of `init`
         self._parts: Parts | None = None
         self._watch: Watch | None = None
 
@@ -540,7 +540,7 @@ class Layer:
             >>> list_applications.sync_detailed(client=layer.raw).status_code  # doctest: +SKIP
             <HTTPStatus.OK: 200>
         """
-        return self._initialized().raw
+        return self._initialized().connections.raw
 
     @property
     def raw_async(self) -> Client:
@@ -553,7 +553,7 @@ class Layer:
             >>> from layer_api.api.applications import list_applications
             >>> await list_applications.asyncio_detailed(client=layer.raw_async)  # doctest: +SKIP
         """
-        return self._initialized().raw
+        return self._initialized().connections.raw
 
     @property
     def raw_firewall(self) -> Client:
@@ -582,8 +582,9 @@ class Layer:
 
 
 def _firewall(parts: Parts) -> Client:
-    if parts.raw_firewall is None:
+    client = parts.connections.raw_firewall
+    if client is None:
         raise LayerMissingRequiredConfigurationError(
             "firewall_base_url is missing: give layer.init the argument, or set LAYER_FIREWALL_BASE_URL"
         )
-    return parts.raw_firewall
+    return client

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
-from contextlib import suppress
-from typing import Any, Callable, Protocol
+from contextlib import contextmanager, suppress
+from typing import Any, Callable, Iterator, Protocol
 
 
 class Forkable(Protocol):
@@ -19,6 +20,10 @@ class Forkable(Protocol):
 _watched: weakref.WeakSet[Forkable] = weakref.WeakSet()
 _hooked: list[bool] = []
 _pid = os.getpid()
+PATIENCE = 10.0
+_gate = threading.RLock()  # held for a glance, and by a thread that forks
+_forking: list[int] = []  # the thread that forks, while it has `_gate`
+_importing: list[int] = []  # the threads whose imports a fork waits for
 
 
 def watch(thing: Forkable) -> None:
@@ -26,7 +31,7 @@ def watch(thing: Forkable) -> None:
     _watched.add(thing)
     if not _hooked and hasattr(os, "register_at_fork"):  # one hook a process: it cannot be taken back
         _hooked.append(True)
-        os.register_at_fork(after_in_child=_after_fork)
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
 
 
 def check() -> None:
@@ -35,9 +40,46 @@ def check() -> None:
         _after_fork()
 
 
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Let forks wait while something is imported inside: a child would wait for ever for a module half imported.
+
+    Those who import do not wait for one another: a thread that records in the middle of an import of the host's, as a
+    finalizer may, could hold up what the other one waits for.
+    """
+    me = threading.get_ident()
+    if me in _importing:  # a fork that waits for this thread has the gate
+        _importing.append(me)
+    else:
+        with _gate:
+            _importing.append(me)
+    try:
+        yield
+    finally:
+        _importing.remove(me)
+
+
+def _before_fork() -> None:
+    me, ends = threading.get_ident(), time.monotonic() + PATIENCE
+    if _gate.acquire(timeout=PATIENCE):
+        _forking.append(me)
+        while {*_importing} - {me} and time.monotonic() < ends:
+            time.sleep(0.001)
+
+
+def _after_fork_in_parent() -> None:
+    me = threading.get_ident()
+    if me in _forking:
+        _forking.remove(me)
+        _gate.release()
+
+
 def _after_fork() -> None:
-    global _pid  # noqa: PLW0603  (there is one process)
+    global _pid, _gate  # noqa: PLW0603  (there is one process)
     _pid = os.getpid()
+    _gate = threading.RLock()
+    _forking.clear()
+    _importing[:] = [each for each in _importing if each == threading.get_ident()]
     for thing in list(_watched):
         with suppress(Exception):  # one that cannot, say a host's adapter of a peculiar kind, is not to stop the others
             thing.after_fork()

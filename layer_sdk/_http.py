@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import math
 import netrc  # noqa: F401  (requests imports it in its first request: a child forked meanwhile would wait for ever)
-import time
-from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, AsyncGenerator, Callable, Generator, Iterator, TypeVar
+from typing import TYPE_CHECKING, Any, AsyncGenerator, Callable, Generator, TypeVar
 
 import httpx
 import requests
@@ -19,6 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import exceptions as urllib3_failed
 
 from . import _fork, _pools
+from ._deadline import capped
 from ._origins import Origin, is_exposed, named, origin_of
 from ._retry import once
 from ._secrets import Secret
@@ -83,26 +81,6 @@ HOP_HEADERS = {"connection", "content-length", "transfer-encoding"}
 CONSUMED_HEADERS = {"content-encoding", "content-length", "set-cookie", "transfer-encoding"}
 
 
-_ends: contextvars.ContextVar[float] = contextvars.ContextVar("layer_sdk_ends", default=math.inf)
-
-
-@contextmanager
-def within(ends: float) -> Iterator[None]:
-    """Let no request that is made inside wait for longer than until a monotonic time."""
-    token = _ends.set(ends)
-    try:
-        yield
-    finally:
-        _ends.reset(token)
-
-
-def _capped(seconds: float | None) -> float | None:
-    left = _ends.get() - time.monotonic()
-    if left == math.inf:
-        return seconds
-    return max(0.01, left if seconds is None else min(seconds, left))
-
-
 class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """An httpx transport, sync and async, whose requests are sent by a `requests.Session`.
 
@@ -152,7 +130,7 @@ class RequestsTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             httpx.RequestError: If there is no answer.
         """
         _fork.check()
-        seconds = (_capped(asking.timeout[0]), _capped(asking.timeout[1]))
+        seconds = (capped(asking.timeout[0]), capped(asking.timeout[1]))
         try:
             with suppressed():
                 answer = self._shortcut.send(asking, seconds)

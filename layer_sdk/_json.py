@@ -22,8 +22,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Callable, Dict, List, Union
 
-from layer_api.types import format_datetime
-
+from . import _fork
 from ._plain import CONTAINER_WEIGHT, MAX_DEPTH, MAX_INTEGER_BITS, MAX_VALUES, OddError, copy_plain
 from .exceptions import LayerRequestPreparationError
 
@@ -301,13 +300,20 @@ def _items(values: Any) -> Any:
     return list(islice(values, MAX_VALUES))
 
 
+def _date_time(value: datetime.datetime) -> str:
+    with _fork.postponed():
+        from layer_api.types import format_datetime  # which loads attrs
+
+    return format_datetime(utc(value))
+
+
 # In order: the first that fits is taken, so a datetime stands before a date and str before Sequence.
 # Subclasses may redefine how they turn into their base; the base's own method cannot be.
 _FORMS: list[Any] = [
     (str, str.__str__),
     (int, int.__int__),
     (float, float.__float__),
-    (datetime.datetime, lambda value: format_datetime(utc(value))),
+    (datetime.datetime, _date_time),
     ((datetime.date, datetime.time), lambda value: value.isoformat()),
     (datetime.timedelta, datetime.timedelta.total_seconds),
     ((uuid.UUID, decimal.Decimal, UserString), str),

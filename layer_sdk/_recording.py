@@ -10,17 +10,17 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Optional, TypeVar
 
-from . import _context
+from . import _context, schemas
 from ._drafts import LENIENT, NOT_BUILT, Built, error_of, parse_kind
 from ._ids import VERSION, SessionId, new_session_id, session_id_for
 from ._json import to_json_or_repr
 from ._log import guard, swallow, warn
 from ._parameter import SessionParameter, uuid_of
+from ._plain import weigh
 from ._results import result_of, shaped
 from ._scrubbing import DiscardedError
 from ._suppression import suppressed
 from ._wrapping import Run, wrap
-from .schemas import SessionRequest
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -62,27 +62,27 @@ class Recorder:
         self._scrub = scrub
         self._application_id = application_id
         self._attributes = _object(attributes)
+        self._size = weigh(self._attributes)
 
     def open_session(self, session_id: UUID, attributes: Mapping[str, Any] | None = None) -> None:
         """Record that a session began."""
         try:
-            if attributes is None:  # what there is was read already
-                request = SessionRequest(
-                    application_id=self._application_id,
-                    session_id=session_id,
-                    attributes=dict(self._attributes),
-                    start_time=now(),
-                )
-            else:
-                request = LENIENT.session(
-                    self._application_id,
-                    session_id=session_id,
-                    attributes={**self._attributes, **_object(attributes)},
-                    start_time=now(),
-                )
-            self._sink.open_session(request)
+            own = None if attributes is None else _object(attributes)
+            size = self._size if own is None else self._size + weigh(own)
+            self._sink.append_later(session_id, size, partial(self._begun, session_id, own, now()), opens=True)
         except Exception as error:  # noqa: BLE001  (the whole point)
             swallow("recording a session", error)
+
+    def _begun(self, session_id: UUID, own: dict[str, Any] | None, start: datetime.datetime) -> Built:
+        if own is None:  # what there is was read already
+            attributes = dict(self._attributes)
+            request = schemas.SessionRequest(self._application_id, session_id, attributes, start)
+        else:
+            attributes = {**self._attributes, **own}
+            request = LENIENT.session(
+                self._application_id, session_id=session_id, attributes=attributes, start_time=start
+            )
+        return Built([request], [])
 
     def append(self, session_id: UUID, **fields: Any) -> None:
         """Record an action; the fields are those of `Drafts.action`."""

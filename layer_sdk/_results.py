@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
-from .schemas import SessionActionError, SessionActionKind, SessionActionScanner
+from . import schemas
+
+if TYPE_CHECKING:
+    from .schemas import SessionActionKind
 
 RESULT_LENGTH = 3  # (data, error, scanners)
 
@@ -24,23 +27,21 @@ def result_of(value: Any) -> tuple[Any, Any, Any]:
 def _is_error(value: Any) -> bool:
     if isinstance(value, Mapping):
         return "message" in value
-    return value is None or isinstance(value, (SessionActionError, BaseException))
+    return value is None or isinstance(value, (schemas.SessionActionError, BaseException))
 
 
 def _is_scanners(value: Any) -> bool:
     if value is None:
         return True
     return isinstance(value, (list, tuple)) and all(
-        isinstance(item, SessionActionScanner) or (isinstance(item, Mapping) and "name" in item) for item in value
+        isinstance(item, schemas.SessionActionScanner) or (isinstance(item, Mapping) and "name" in item)
+        for item in value
     )
 
 
-ROLES = {SessionActionKind.COMPLETION_PROMPT: "user", SessionActionKind.COMPLETION_OUTPUT: "assistant"}
-LISTS = {
-    SessionActionKind.COMPLETION_TOOL_CALL: "tools",
-    SessionActionKind.EMBEDDINGS: "input",
-    SessionActionKind.MODERATION: "input",
-}
+# By the values of `SessionActionKind`, whose members are texts: naming those here would load the models.
+ROLES = {"completion_prompt": "user", "completion_output": "assistant"}
+LISTS = {"completion_tool_call": "tools", "embeddings": "input", "moderation": "input"}
 
 
 def shaped(kind: SessionActionKind, data: Any) -> Any:

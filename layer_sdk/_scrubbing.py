@@ -8,14 +8,14 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional
 
+from . import schemas
 from ._drafts import LENIENT
 from .exceptions import LayerRequestPreparationError, LayerSchemaValidationError
-from .schemas import SessionActionError, SessionActionRequest
 
 if TYPE_CHECKING:
-    from .schemas import SessionActionScanner
+    from .schemas import SessionActionRequest, SessionActionScanner
 
-BeforeSend = Callable[[SessionActionRequest], Optional[SessionActionRequest]]
+BeforeSend = Callable[["SessionActionRequest"], Optional["SessionActionRequest"]]
 
 FULL = "full"
 METADATA = "metadata"
@@ -103,7 +103,7 @@ class Scrubber:
             raise DiscardedError("before_send_failed") from error
 
     def _bare(self, action: SessionActionRequest) -> SessionActionRequest:
-        return SessionActionRequest(
+        return schemas.SessionActionRequest(
             kind=action.kind,
             start_time=action.start_time,
             end_time=action.end_time,
@@ -121,11 +121,13 @@ class Scrubber:
         return {name: item if _is_short(item) else self._hashed(item) for name, item in attributes.items()}
 
     def _bare_error(self, error: Any) -> Any:
-        if not isinstance(error, SessionActionError):
+        if not isinstance(error, schemas.SessionActionError):
             return error
         digest = self._digest(error.message)
         message = f"{digest['length']} characters, hmac {digest['hmac']}"
-        return SessionActionError(message=message, code=error.code, details=self._hashed(error.details, DETAILS))
+        return schemas.SessionActionError(
+            message=message, code=error.code, details=self._hashed(error.details, DETAILS)
+        )
 
     def _bare_scanner(self, scanner: SessionActionScanner) -> SessionActionScanner:
         return type(scanner)(name=scanner.name, data=self._hashed(scanner.data))

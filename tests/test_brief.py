@@ -90,7 +90,7 @@ def test_authentication(run: Callable[..., Any], scripted: Callable[..., Scripte
     run("authentication", **{TOKEN_URL: f"{tokens.url}/token"})
     sent: list[str] = []
     assert layer._parts is not None
-    layer._parts.sessions[0].hooks["response"].append(
+    layer._parts.connections.session.hooks["response"].append(
         lambda response, **_: sent.append(response.request.headers["Authorization"])
     )
     recorded(layer.create_session())

@@ -182,13 +182,14 @@ def test_dev_prints_where_the_page_opens(monkeypatch: pytest.MonkeyPatch, capsys
     token = "a-token-for-the-tests"
 
     def run(settings: Settings, on_ready: Callable[[str], None]) -> None:
-        assert token == settings.token
+        assert (token, ("layer.internal", "other")) == (settings.token, settings.hosts)
         on_ready("http://127.0.0.1:4747")
 
     monkeypatch.setattr("layer_sdk.devserver.run", run, raising=False)
-    assert 0 == main(["dev", "--token", token])
+    names = ["--allow-host", "layer.internal", "--allow-host", "other"]
+    assert 0 == main(["dev", "--token", token, *names])
     monkeypatch.setenv("LAYER_DEV_TOKEN", token)
-    assert 0 == main(["dev"])
+    assert 0 == main(["dev", *names])
     lines = [
         "Layer is ready at http://127.0.0.1:4747",
         f"Open http://127.0.0.1:4747/?token={token} to see its page",

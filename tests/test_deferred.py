@@ -19,7 +19,7 @@ from layer_sdk.delivery._account import Account
 from layer_sdk.delivery._builder import TURN, Batch, Builder, Made
 from layer_sdk.delivery._flights import Job
 from layer_sdk.delivery._lane import MAX_BYTES, Lane
-from layer_sdk.delivery._record import Record
+from layer_sdk.delivery._record import LANE, Record
 from layer_sdk.schemas import SessionActionKind, SessionRequest
 
 if TYPE_CHECKING:
@@ -95,6 +95,22 @@ def test_no_more_is_built_than_one_request_takes_along() -> None:
     assert 1 == len(lane.to_load(150_000))
     lane.records.popleft()
     assert 1 == len(lane.to_load(MAX_BYTES))
+
+
+def test_session_that_has_no_words_yet_lingers_and_takes_actions_along() -> None:
+    """It weighs what its lane does, and is built together with what one request takes."""
+    lane = Lane(new_session_id())
+    opening = Record.later(lambda: Built([], []), 100, opens=True)
+    first = deferred()
+    for record in (opening, first, action("1")):
+        lane.push(record)
+    assert lane.lingers
+    assert first.size + LANE == opening.size
+    assert [opening, first] == lane.to_load(MAX_BYTES)
+    begun = Record(SessionRequest(application_id="a", session_id=lane.session_id))
+    lane.put({opening: [begun], first: [action("0")]})
+    assert lane.lingers
+    assert ["s", "0", "1"] == keys(lane.take_off("key").records)
 
 
 @pytest.mark.parametrize(

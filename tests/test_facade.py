@@ -87,6 +87,30 @@ def test_shutdown_is_harmless_when_there_is_nothing_to_shut_down() -> None:
     assert "<Layer: not initialized>" == repr(mine)
 
 
+def test_shutdown_in_the_middle_of_init_waits_for_nothing(devserver: Server) -> None:
+    """What strikes while the name is looked up, as a handler of SIGTERM does, may call `shutdown` and ends `init`."""
+    mine = Layer()
+
+    class Struck(requests.Session):
+        def request(self, *_: Any, **__: Any) -> requests.Response:
+            mine.shutdown()
+            raise SystemExit
+
+    ended: list[BaseException] = []
+
+    def begin() -> None:
+        try:
+            mine.init(base_url=devserver.url, application_name="x", http_session=Struck())
+        except SystemExit as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=begin, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert [SystemExit] == [type(error) for error in ended]
+    assert "<Layer: not initialized>" == repr(mine)
+
+
 def test_shutdown_leaves_a_given_session_open(make_layer: MakeLayer, devserver: Server) -> None:
     """The http_session belongs to the caller."""
     session = requests.Session()
@@ -728,7 +752,7 @@ def test_default_pool_bounds_its_sockets(scripted: Scripted, make_layer: MakeLay
     with ThreadPoolExecutor(32) as threads:
         list(threads.map(lambda _: mine.append_action(SESSION, kind="embeddings"), range(640)))
     assert mine._parts is not None
-    adapter = mine._parts.sessions[0].get_adapter(server.url)
+    adapter = mine._parts.connections.session.get_adapter(server.url)
     assert isinstance(adapter, HTTPAdapter)
     assert 10 >= len(_open_ports(adapter))
 

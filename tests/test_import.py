@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def run(program: str) -> dict[str, object]:
-    """Run a program in a fresh interpreter; it prints a JSON object."""
+def run(program: str, *, may_warn: bool = False) -> dict[str, object]:
+    """Run a program in a fresh interpreter; it prints a JSON object, and no warning unless it may."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
         cwd=ROOT,
@@ -23,7 +23,7 @@ def run(program: str) -> dict[str, object]:
         timeout=60,
         check=False,
     )
-    assert (0, "") == (done.returncode, done.stderr)
+    assert (0, "") == (done.returncode, "" if may_warn else done.stderr), done.stderr
     return dict(json.loads(done.stdout))
 
 
@@ -79,6 +79,98 @@ print(json.dumps({"heavy": sorted({"requests", "httpx", "urllib3"} & set(sys.mod
 """
     )
     assert {"heavy": []} == seen
+
+
+HEAVY = """
+import json, sys
+def heavy():
+    return sorted({"requests", "urllib3", "attr", "dateutil", "layer_api.models"} & set(sys.modules))
+"""
+
+
+def test_recording_a_session_loads_nothing_heavy_on_the_hosts_thread() -> None:
+    """After `init` and a first session, requests and the models are still to be loaded: by a worker, when it sends."""
+    seen = run(
+        HEAVY
+        + """
+sys.setswitchinterval(30)  # a worker's turn comes when this thread waits
+from layer_sdk import layer
+layer.init(base_url="http://127.0.0.1:9", application_id="a", shutdown_timeout=0.01)
+with layer.session(attributes={"user.id": "1"}):
+    found = heavy()
+sys.setswitchinterval(0.005)
+layer.flush(0.5)
+print(json.dumps({"before": found, "after": heavy()}))
+layer.shutdown()
+""",
+        may_warn=True,
+    )
+    assert {
+        "before": [],
+        "after": ["attr", "dateutil", "layer_api.models", "requests", "urllib3"],
+    } == seen
+
+
+def test_recording_in_the_middle_of_an_import_waits_for_no_worker() -> None:
+    """While a worker waits for what the host imports, a finalizer that records in that import does not wait for it."""
+    seen = run(
+        """
+import faulthandler, gc, json, sys, threading
+faulthandler.dump_traceback_later(20, exit=True)
+from importlib.machinery import PathFinder
+from layer_sdk import layer
+layer.init(base_url="http://127.0.0.1:9", application_id="a", shutdown_timeout=0.01)
+waiting = threading.Event()
+
+class Deleted:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        with layer.action(kind="moderation"):
+            pass
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if threading.current_thread() is not threading.main_thread():
+            waiting.set()  # it is to load the models, which takes what is imported below
+        if name != "dateutil":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        load = spec.loader.exec_module
+        def struck(module):
+            with layer.session():
+                waiting.wait(10)
+            waiting.clear()
+            waiting.wait(0.5)
+            Deleted()
+            gc.collect()
+            load(module)
+        spec.loader.exec_module = struck
+        return spec
+
+sys.meta_path.insert(0, Finder())
+import dateutil
+print(json.dumps({"imported": "dateutil" in sys.modules}), flush=True)
+layer.shutdown()
+""",
+        may_warn=True,
+    )
+    assert {"imported": True} == seen
+
+
+def test_init_under_uwsgi_loads_what_delivery_needs() -> None:
+    """UWSGI forks behind Python's back: what a worker imported then would stay half imported in the child."""
+    seen = run(
+        HEAVY
+        + """
+import types
+sys.modules["uwsgi"] = types.ModuleType("uwsgi")
+from layer_sdk import layer
+layer.init(base_url="http://127.0.0.1:9", application_id="a")
+print(json.dumps({"heavy": heavy()}))
+"""
+    )
+    assert {"heavy": ["attr", "dateutil", "layer_api.models", "requests", "urllib3"]} == seen
 
 
 def test_import_costs_at_most_half_of_requests() -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from layer_sdk import Layer, LayerAuthError
+from layer_sdk import Layer, LayerAuthError, LayerRequestError
 from layer_sdk._ids import new_session_id
 from layer_sdk.auth import AuthProvider
 from layer_sdk.delivery import InlineDelivery, Sink
@@ -76,7 +76,7 @@ def test_is_a_sink(make_layer: MakeLayer) -> None:
     sink: Sink = InlineDelivery(wire)
     assert sink.flush()
     assert {**NOTHING, "accepted": 0, "sent": 0, "dropped": {}} == sink.stats()
-    assert not sink.has_waiting(new_session_id())
+    assert sink.has_waiting(new_session_id())
 
 
 # ---- losses
@@ -247,6 +247,26 @@ def test_recording_out_of_a_signal_handler(make_layer: MakeLayer, recorded: Reco
     assert (6, 1) == (len(sessions), session.deepest)
     assert [1] * 6 == [len(recorded(session_id)["actions"]) for session_id in sessions]
     assert {**NOTHING, "accepted": 12, "sent": 12, "dropped": {}} == mine.stats()
+
+
+def test_recording_in_the_middle_of_an_explicit_call(make_layer: MakeLayer, recorded: Recorded) -> None:
+    """What a signal handler records in the middle of an explicit call is sent after it, whatever becomes of it."""
+    session = Interrupted()
+    mine = make_layer(http_session=session)
+    sessions: list[str] = []
+
+    def fail() -> None:
+        sessions.append(one_session(mine))
+        raise requests.ConnectionError
+
+    session.interruption = lambda: sessions.append(one_session(mine))
+    sessions.append(mine.create_session(actions=[{"kind": "moderation"}]))
+    session.interruption = fail
+    with pytest.raises(LayerRequestError):
+        mine.append_action(sessions[0], kind="moderation")
+    assert (3, 1) == (len(sessions), session.deepest)
+    assert [1] * 3 == [len(recorded(session_id)["actions"]) for session_id in sessions]
+    assert {**NOTHING, "accepted": 4, "sent": 4, "dropped": {}} == mine.stats()
 
 
 def test_recording_out_of_the_garbage_collector(make_layer: MakeLayer, recorded: Recorded) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import requests
+from dateutil.parser import isoparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typing_extensions import Annotated
@@ -505,3 +506,18 @@ def test_any_id_and_any_attributes_make_a_session(
         shown = {name: value for name, value in attributes.items() if isinstance(value, str)}
         assert {name.encode("utf-8", "replace").decode() for name in shown} <= set(session["attributes"])
     assert {} == mine.stats()["dropped"]
+
+
+def test_session_is_recorded_as_it_was_when_it_began(make_layer: MakeLayer, recorded: Recorded) -> None:
+    """What the host does to the attributes before a worker comes to them does not show; the time is the beginning's."""
+    mine = make_layer(delivery="background")
+    attributes = {"user.id": "1"}
+    times = [datetime.datetime.now(datetime.timezone.utc)]
+    with mine.session(attributes=attributes) as session_id:
+        times.append(datetime.datetime.now(datetime.timezone.utc))
+        attributes["user.id"] = "2"
+        assert mine.stats()["queued"]  # it waits still
+    assert mine.flush(10)
+    session = recorded(session_id)
+    assert "1" == session["attributes"]["user.id"]
+    assert times[0] <= isoparse(session["start_time"]) <= times[1]

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import gc
+import os
 import random
+import signal
 import threading
 from contextlib import suppress
 from typing import Any
@@ -125,3 +128,67 @@ def test_account_holds_at_every_moment_under_threads() -> None:
     counts = stats.snapshot()
     assert ({0}, 4000, 0) == (balances, counts["accepted"], counts["in_flight"])
     assert 4000 == counts["sent"] + sum(counts["dropped"].values())
+
+
+class Counted:
+    """Sends a record when the garbage collector finds it."""
+
+    def __init__(self, stats: Stats) -> None:
+        self._stats = stats
+        self._itself = self
+
+    def __del__(self) -> None:
+        send(self._stats, None)
+
+
+def test_finalizers_that_strike_while_counting() -> None:
+    """A finalizer that sends where its thread is in the middle of counting neither waits for itself nor is lost."""
+    stats = Stats()
+    before = gc.get_threshold()
+
+    def strike() -> None:
+        for allocations in range(1, 101):  # at each in turn
+            gc.set_threshold(0)
+            gc.collect()
+            Counted(stats)
+            gc.set_threshold(allocations)
+            for _ in range(10):
+                send(stats, ValueError())
+                stats.snapshot()
+
+    thread = threading.Thread(target=strike, daemon=True)
+    gc.freeze()
+    try:
+        thread.start()
+        thread.join(20)
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+    assert not thread.is_alive()
+    gc.collect()
+    counts = stats.snapshot()
+    assert (1100, 100, {"ValueError": 1000}) == (counts["accepted"], counts["sent"], counts["dropped"])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_forked_child_counts_on() -> None:
+    """A child that is forked while a thread of its parent counts is not held up by it."""
+    stats = Stats()
+    inside, going_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with stats._door.locked():
+            inside.set()
+            going_on.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    inside.wait(20)
+    child = os.fork()
+    if not child:
+        signal.alarm(10)
+        send(stats, None)
+        os._exit(0)
+    going_on.set()
+    thread.join()
+    assert 0 == os.waitpid(child, 0)[1]

@@ -141,6 +141,21 @@ def test_waits_for_a_server_that_goes_away(tmp_path: Path) -> None:
             assert "after" == document["action"]["data"]["messages"][0]["content"]
 
 
+def test_server_that_comes_back_with_less_is_another_one(tmp_path: Path) -> None:
+    """An embedded Layer that kept nothing begins anew: what it receives is shown, be it less than was seen before."""
+    server = Server(Settings(database=tmp_path / "layer.db")).start()
+    port = int(server.url.rpartition(":")[2])
+    a_session(server.url, "one", "two", "three")
+    with tail(server.url, "--all", "--json") as running:
+        for _ in range(4):
+            assert line(running.stdout)
+        server.stop()
+        assert "does not answer" in line(running.stderr)
+        with Server(Settings(database=tmp_path / "another.db", port=port)) as another:
+            session_id = a_session(another.url, "one")
+            assert [session_id] * 2 == [json.loads(line(running.stdout))["session_id"] for _ in range(2)]
+
+
 def test_no_server_is_an_error() -> None:
     """Without a server to begin with, a line says what to do, and the status is 1."""
     with tail("http://127.0.0.1:9") as running:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ._group import Failure, examples
+
+if TYPE_CHECKING:
+    from layer_sdk import devserver
 
 DEFAULT_PORT = 4747
 FILE = click.Path(path_type=Path)
@@ -42,6 +46,13 @@ FILE = click.Path(path_type=Path)
     help="What opens the page, and the API; else LAYER_DEV_TOKEN. Listening on other addresses than this machine's, "
     "one is made up if it is not given.",
 )
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name that the server may be called by beside its own, such as a proxy's; may be given more than once.",
+)
 def command(
     *,
     host: str,
@@ -52,6 +63,7 @@ def command(
     oidc_issuer: str | None,
     oidc_audience: str | None,
     token: str | None,
+    hosts: tuple[str, ...],
 ) -> None:
     """Run an embedded Layer until Ctrl-C.
 
@@ -71,14 +83,15 @@ def command(
             oidc_issuer=oidc_issuer,
             oidc_audience=oidc_audience,
             token=token,
+            hosts=hosts,
         )
-        devserver.run(settings, on_ready=lambda url: _tell(url, settings.token))
+        devserver.run(settings, on_ready=lambda url: _tell(url, settings))
     except (devserver.StartError, ValueError) as error:
         raise Failure(error) from error
 
 
-def _tell(url: str, token: str | None) -> None:
+def _tell(url: str, settings: devserver.Settings) -> None:
     """Print the address for LAYER_BASE_URL, and with a token that of the page: it is to be opened once."""
     click.echo(f"Layer is ready at {url}")
-    if token is not None:
-        click.echo(f"Open {url}/?token={token} to see its page")
+    if settings.token is not None:
+        click.echo(f"Open {settings.page_url(url)} to see its page")

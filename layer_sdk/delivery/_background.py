@@ -22,9 +22,9 @@ from ._limits import BLOCK, DROP_OLDEST, Limits
 from ._record import Note, Record, Waiter, built_of
 
 if TYPE_CHECKING:
-    from layer_sdk._wire import Wire
     from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
+    from ._carrier import Wire
     from ._flights import SessionOf
     from ._journal import Journal
     from ._lane import Flight
@@ -91,14 +91,14 @@ class BackgroundDelivery:
         """Take an action of a session."""
         self._accept(session_id, Record(request))
 
-    def append_later(self, session_id: UUID, size: int, build: Build) -> None:
+    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False) -> None:
         """Take what a worker is to put into words; with a spool it is written first, so that has to be done now."""
         if self._journal is None:
-            self._accept(session_id, Record.later(build, size))
+            self._accept(session_id, Record.later(build, size, opens=opens))
             return
         built = built_of(build)
         for request in built.requests:
-            self.append(session_id, request)
+            self._accept(session_id, Record(request))
         for reason in built.discarded:
             self.discard(session_id, reason)
 

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from layer_sdk.schemas import SessionRequest
+from layer_sdk import schemas
 
 from ._outcome import DONE, RETRY, Outcome, judge
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from layer_sdk._wire import Wire
+    from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
     from ._lane import Flight
 
 MAX_NAMES = 100_000  # sessions that the server knows by another id than ours, remembered
+
+
+class Wire(Protocol):
+    """What delivery says to Layer."""
+
+    def create_session(self, request: SessionRequest, key: str | None = None) -> UUID:
+        """Create a session; the id that the server gave it."""
+
+    def append_action(self, session_id: UUID, request: SessionActionRequest, key: str | None = None) -> None:
+        """Append an action."""
 
 
 class Carrier:
@@ -50,7 +60,7 @@ class Carrier:
             return None, Outcome(RETRY, type(error).__name__, error)
 
     def _say(self, session_id: UUID, flight: Flight) -> UUID | None:
-        if isinstance(flight.request, SessionRequest):
+        if isinstance(flight.request, schemas.SessionRequest):
             return self._wire.create_session(flight.request, flight.key)
         self._wire.append_action(self.name_of(session_id), flight.request, flight.key)
         return None

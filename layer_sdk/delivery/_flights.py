@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
 from uuid import UUID, uuid4
 
-from layer_sdk._http import within
+from layer_sdk._deadline import within
 from layer_sdk._log import warn
 
 from ._account import Account
@@ -96,7 +96,7 @@ class Flights:
         self.losses = Losses(on_drop)
         self.workers = Workers(self, limits.workers, limits.idle)
         self.builder = Builder(lambda: self.workers.is_mine)
-        self.lanes = Lanes(self.account, limits.linger, self.workers.look_for, self._note_loss)
+        self.lanes = Lanes(self.account, limits.linger, self.workers.call_for, self._note_loss)
         self._arrivals = Arrivals(self.account, self.gate, session_of, chance, self._note_loss)
         self._nonce = uuid4().hex  # with a number behind it, a key that nobody else makes: cheaper than one anew
         self._numbers = count(1)

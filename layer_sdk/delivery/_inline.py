@@ -7,17 +7,17 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Callable
 from uuid import UUID
 
+from layer_sdk import _fork, schemas
 from layer_sdk._log import swallow, warn
 from layer_sdk.exceptions import LayerHTTPError, LayerSDKException
-from layer_sdk.schemas import SessionRequest
 
 from ._record import built_of
 from ._stats import Stats, reason
 
 if TYPE_CHECKING:
-    from layer_sdk._wire import Wire
-    from layer_sdk.schemas import SessionActionRequest
+    from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
+    from ._carrier import Wire
     from ._record import Build
 
 CONFLICT = 409
@@ -47,7 +47,7 @@ class InlineDelivery:
         self._wire = wire
         self._stats = Stats()
         self._turn = _Turn()
-        self._lock = threading.Lock()
+        self._lock = _fork.Lock()
         self._renamed: dict[UUID, UUID] = {}
 
     def open_session(self, request: SessionRequest) -> None:
@@ -58,11 +58,14 @@ class InlineDelivery:
         """Append the action now."""
         self._send("action", lambda: self._wire.append_action(self.name_of(session_id), request))
 
-    def append_later(self, session_id: UUID, size: int, build: Build) -> None:  # noqa: ARG002  (the signature of a Sink)
+    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False) -> None:  # noqa: ARG002  (the signature of a Sink)
         """Build it and send it now."""
         built = built_of(build)
         for request in built.requests:
-            self.append(session_id, request)
+            if isinstance(request, schemas.SessionRequest):
+                self.open_session(request)
+            else:
+                self.append(session_id, request)
         for why in built.discarded:
             self.discard(session_id, why)
 
@@ -71,12 +74,21 @@ class InlineDelivery:
         self._stats.discard(reason)
 
     def has_waiting(self, session_id: UUID) -> bool:  # noqa: ARG002  (the signature of a Sink)
-        """Nothing waits."""
-        return False
+        """Nothing waits, but an explicit call is a sending as well, during which others have to wait."""
+        return True
 
     def call(self, session_id: UUID, request: SessionRequest | SessionActionRequest) -> UUID:
         """Send now; what goes wrong is raised."""
-        if isinstance(request, SessionRequest):
+        turn = self._turn
+        was_sending, turn.is_sending = turn.is_sending, True
+        try:
+            return self._say(session_id, request)
+        finally:
+            turn.is_sending = was_sending
+            self._send_waiting()
+
+    def _say(self, session_id: UUID, request: SessionRequest | SessionActionRequest) -> UUID:
+        if isinstance(request, schemas.SessionRequest):
             return self._wire.create_session(request)
         self._wire.append_action(self.name_of(session_id), request)
         return session_id
@@ -97,8 +109,12 @@ class InlineDelivery:
         return self._stats.snapshot()
 
     def _send(self, what: str, send: Callable[[], None]) -> None:
+        _fork.check()
+        self._turn.waiting.append((what, send))
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
         turn = self._turn
-        turn.waiting.append((what, send))
         while turn.waiting and not turn.is_sending:
             turn.is_sending = True
             try:

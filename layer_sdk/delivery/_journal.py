@@ -9,8 +9,8 @@ import uuid
 from typing import TYPE_CHECKING, Any, Iterable
 from uuid import UUID
 
+from layer_sdk import schemas
 from layer_sdk._log import swallow
-from layer_sdk.schemas import UNSET, SessionActionKind, SessionActionRequest, SessionRequest
 
 from ._record import Note, Record
 from ._segment import NOTE
@@ -154,7 +154,7 @@ def _dumps(content: dict[str, Any]) -> bytes:
 
 def _encode(session_id: UUID, record: Record) -> bytes:
     request = record.request
-    if isinstance(request, SessionRequest):
+    if isinstance(request, schemas.SessionRequest):
         return _dumps({"session_id": session_id.hex, "key": record.key, "session": request.to_dict()})
     if request.error or request.scanners or request.additional_properties:
         return _dumps({"session_id": session_id.hex, "key": record.key, "action": request.to_dict()})
@@ -181,15 +181,15 @@ def _decode(payload: bytes, token: Any) -> tuple[UUID, Record | Note]:
 
 def _request(content: dict[str, Any]) -> Request:
     if "session" in content:
-        return SessionRequest.from_dict(content["session"])
+        return schemas.SessionRequest.from_dict(content["session"])
     if "action" in content:
-        return SessionActionRequest.from_dict(content["action"])
+        return schemas.SessionActionRequest.from_dict(content["action"])
     data, attributes = content["content"]
-    return SessionActionRequest(
-        kind=SessionActionKind(content["kind"]),
+    return schemas.SessionActionRequest(
+        kind=schemas.SessionActionKind(content["kind"]),
         start_time=_moment(content["start"]),
         end_time=_moment(content["end"]),
-        attributes=UNSET if attributes is None else attributes,
+        attributes=schemas.UNSET if attributes is None else attributes,
         data=data,
     )
 

@@ -6,16 +6,18 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Mapping, NamedTuple, Union
 
-from layer_sdk.schemas import SessionActionRequest, SessionRequest
+from layer_sdk import schemas
 
 from ._record import OVERHEAD, Record
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from layer_sdk.schemas import SessionActionRequest, SessionRequest
+
     from ._record import Note
 
-Request = Union[SessionRequest, SessionActionRequest]
+Request = Union["SessionRequest", "SessionActionRequest"]
 
 MAX_ACTIONS = 256  # that travel with a create request
 MAX_BYTES = 512 * 1024
@@ -32,7 +34,7 @@ class Flight(NamedTuple):
     @property
     def creates(self) -> bool:
         """Whether it creates the session."""
-        return isinstance(self.request, SessionRequest)
+        return isinstance(self.request, schemas.SessionRequest)
 
     @property
     def is_as_written(self) -> bool:
@@ -99,7 +101,7 @@ class Lane:
     @property
     def lingers(self) -> bool:
         """Whether waiting a little could save a request: the session is not created and there is room for more."""
-        if self.flight is not None or not self.records or not isinstance(self.records[0].request, SessionRequest):
+        if self.flight is not None or not self.records or not self.records[0].opens:
             return False
         return len(self.records) <= MAX_ACTIONS and self.size < MAX_BYTES
 
@@ -150,7 +152,7 @@ class Lane:
 
     def _most_actions(self) -> int:
         """How many actions the next request may take along: as many as a dead process's did, where it is repeated."""
-        if not isinstance(self.records[0].request, SessionRequest):
+        if not self.records[0].opens:
             return 0
         return self.max_actions if self.note is None else self.note.actions
 
@@ -208,7 +210,7 @@ class Lane:
     def _next(self, key: str) -> Flight:
         note = self._matching_note()
         first = self._pop()
-        if not isinstance(first.request, SessionRequest):
+        if not isinstance(first.request, schemas.SessionRequest):
             # With the mark of a gap it is not what stands on disk under the record's key.
             written = None if first.gap else first.key
             _mark(first)
@@ -217,7 +219,7 @@ class Lane:
         while len(taken) <= note.actions if note else self._may_come_along(len(taken) - 1, size):
             taken.append(self._pop())
             size += taken[-1].size
-        actions = [record.request for record in taken[1:] if isinstance(record.request, SessionActionRequest)]
+        actions = [record.request for record in taken[1:] if isinstance(record.request, schemas.SessionActionRequest)]
         request = first.request
         if actions:
             for record in taken:
@@ -239,7 +241,7 @@ class Lane:
         if count >= self.max_actions or not self.records:
             return False
         following = self.records[0]
-        is_action = isinstance(following.request, SessionActionRequest)
+        is_action = isinstance(following.request, schemas.SessionActionRequest)
         return is_action and following.waiter is None and size + following.size <= MAX_BYTES
 
     def _pop(self) -> Record:
@@ -251,13 +253,13 @@ class Lane:
 def _mark(record: Record) -> None:
     """Let a gap before an action be seen in Layer: no order gets a hole unnoticed."""
     request = record.request
-    if record.gap and isinstance(request, SessionActionRequest):
+    if record.gap and isinstance(request, schemas.SessionActionRequest):
         attributes = request.attributes if isinstance(request.attributes, dict) else {}
         request.attributes = {**attributes, "layer.dropped_before": record.gap}
 
 
 def _with_actions(request: SessionRequest, actions: list[SessionActionRequest]) -> SessionRequest:
-    return SessionRequest(
+    return schemas.SessionRequest(
         application_id=request.application_id,
         session_id=request.session_id,
         attributes=request.attributes,
@@ -270,7 +272,7 @@ def _with_actions(request: SessionRequest, actions: list[SessionActionRequest]) 
 def cut(record: Record) -> bool:
     """Shorten the long texts of an action that the server found too large; False if that was done already."""
     request = record.request
-    if record.was_cut or not isinstance(request, SessionActionRequest) or not isinstance(request.data, dict):
+    if record.was_cut or not isinstance(request, schemas.SessionActionRequest) or not isinstance(request.data, dict):
         return False
     record.was_cut = True
     record.key = None  # under which the server had it whole

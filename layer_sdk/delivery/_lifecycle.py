@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
 
 from layer_sdk import _fork
@@ -116,6 +117,20 @@ def _end() -> None:
     for engine in engines:
         with guard("delivering what is left at the end of the process"):
             engine.end(ends - time.monotonic())
+    _keep_interrupted()
+
+
+def _keep_interrupted() -> None:
+    """Let a program that Ctrl-C ended still end by SIGINT, as its shell expects.
+
+    Python notes that the main module was left by KeyboardInterrupt, and forgets it when a text is run as code, which
+    many a module does that is imported to deliver what is left. Leaving a text in that way has it noted again.
+    """
+    trace = getattr(sys, "last_traceback", None)
+    is_main = trace is not None and trace.tb_frame.f_back is None and not hasattr(sys, "ps1")
+    if is_main and getattr(sys, "last_type", None) is KeyboardInterrupt:
+        with suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")  # noqa: S102  (a text of our own)
 
 
 def install_sigterm_handler() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Callable, Iterable, NamedTuple
 
+from layer_sdk import schemas
 from layer_sdk._drafts import NOT_BUILT, Built
 from layer_sdk._log import swallow
 from layer_sdk._plain import weigh
-from layer_sdk.schemas import SessionActionRequest
 
 if TYPE_CHECKING:
-    from layer_sdk.schemas import SessionRequest
+    from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
 OVERHEAD = 450  # bytes of memory that a record takes beside its contents: the objects around it
 LANE = 950  # and what the lane takes that a new session begins
@@ -51,6 +51,7 @@ class Record:
             still to be built.
         build: Makes the requests that take its place, on a worker; None where the request is there.
         size: The bytes of memory that it takes.
+        opens: Whether it is a session's beginning.
         waiter: Who waits for its end, if somebody does.
         counts: 1, or 0 for what the engine adds by itself and nobody accepted.
         sequence: Its place in the order of acceptance, from 1; 0 before it, and when it has found its end.
@@ -70,6 +71,7 @@ class Record:
         "gap",
         "key",
         "note",
+        "opens",
         "parked",
         "request",
         "sequence",
@@ -88,7 +90,8 @@ class Record:
     ) -> None:
         self.request = request
         self.build: Build | None = None
-        self.size = weigh_record(request) if counts else 0
+        self.opens = request is not None and isinstance(request, schemas.SessionRequest)
+        self.size = self._weight() if counts else 0
         self.waiter = waiter
         self.counts = counts
         self.sequence = 0
@@ -101,11 +104,20 @@ class Record:
         self.parked = 0
 
     @classmethod
-    def later(cls, build: Build, size: int) -> Record:
+    def later(cls, build: Build, size: int, *, opens: bool = False) -> Record:
         """Make a record whose place others take when it is about to be sent; until then it takes so many bytes."""
         record = cls(_ABSENT, counts=0)
-        record.build, record.counts, record.size = build, 1, OVERHEAD + size
+        record.build, record.counts, record.opens = build, 1, opens
+        record.size = record.overhead + size
         return record
+
+    @property
+    def overhead(self) -> int:
+        """The bytes of memory that it takes beside its contents."""
+        return OVERHEAD + LANE if self.opens else OVERHEAD
+
+    def _weight(self) -> int:
+        return weigh_request(self.request) + self.overhead
 
     @property
     def is_ready(self) -> bool:
@@ -114,13 +126,13 @@ class Record:
 
     def park(self) -> None:
         """Leave memory: the spool has it."""
-        self.parked, self.size = self.size, _overhead(self.request)
+        self.parked, self.size = self.size, self.overhead
         self.request = _ABSENT
 
     def unpark(self, request: SessionRequest | SessionActionRequest) -> None:
         """Come back into memory."""
         self.request = request
-        self.parked, self.size = 0, weigh_record(request)
+        self.parked, self.size = 0, self._weight()
 
 
 _ABSENT: Any = None
@@ -162,15 +174,6 @@ def tell_waiters(records: Records, value: Any = None, error: BaseException | Non
     for record in records:
         if record.waiter is not None:
             record.waiter.end(value, error)
-
-
-def weigh_record(request: SessionRequest | SessionActionRequest) -> int:
-    """Give the bytes of memory that a record of a request takes."""
-    return weigh_request(request) + _overhead(request)
-
-
-def _overhead(request: SessionRequest | SessionActionRequest) -> int:
-    return OVERHEAD if isinstance(request, SessionActionRequest) else OVERHEAD + LANE
 
 
 def weigh_request(request: Any) -> int:

@@ -24,13 +24,14 @@ class Sink(Protocol):
     def append(self, session_id: UUID, request: SessionActionRequest) -> None:
         """Take an action of a session that was handed over before, here or in another process."""
 
-    def append_later(self, session_id: UUID, size: int, build: Build) -> None:
-        """Take what happened in a session and is put into words off the host's thread.
+    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False) -> None:
+        """Take what happened in a session, or that it began, to be put into words off the host's thread.
 
         Args:
             session_id: The session.
             size: About how many bytes of memory it takes until then.
-            build: Gives the actions; called once at most, on any thread. What it holds on to must not change.
+            build: Gives the requests; called once at most, on any thread. What it holds on to must not change.
+            opens: Whether it gives the session's beginning.
         """
 
     def discard(self, session_id: UUID, reason: str) -> None:

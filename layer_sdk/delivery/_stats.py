@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Iterator
 from typing import Counter as CounterOf
 
+from layer_sdk import _fork
 from layer_sdk.exceptions import LayerHTTPError
+
+from ._door import Door
 
 
 class Stats:
@@ -18,39 +21,50 @@ class Stats:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._door = Door()
         self._counts: CounterOf[str] = Counter()
         self._dropped: CounterOf[str] = Counter()
+        _fork.watch(self)
+
+    def after_fork(self) -> None:
+        """Be free in a forked child, whichever thread of the parent was in here."""
+        self._door = Door()
 
     @contextmanager
     def sending(self) -> Iterator[None]:
         """Count one record from its acceptance to its end; an exception's `reason` says why it was dropped."""
-        with self._lock:
-            self._counts.update(accepted=1, in_flight=1)
+        self._note(accepted=1, in_flight=1)
         try:
             yield
         except BaseException as error:
-            why = reason(error)
-            with self._lock:
-                self._counts.update(in_flight=-1)
-                self._dropped[why] += 1
+            self._note(reason(error), in_flight=-1)
             raise
-        with self._lock:
-            self._counts.update(in_flight=-1, sent=1)
+        self._note(in_flight=-1, sent=1)
 
     def discard(self, why: str) -> None:
         """Count a record that is not to be sent."""
-        with self._lock:
-            self._counts.update(accepted=1)
-            self._dropped[why] += 1
+        self._note(why, accepted=1)
 
     def snapshot(self) -> dict[str, Any]:
         """Give all counts of one moment."""
-        with self._lock:
+        with self._door.locked():
             return {
                 **{name: self._counts[name] for name in ("accepted", "sent", "queued", "in_flight", "dead_lettered")},
                 "dropped": dict(self._dropped),
             }
+
+    def _note(self, dropped: str | None = None, **changes: int) -> None:
+        """Change counts; where a finalizer or a signal handler comes in while this thread is at it, right after."""
+        door, work = self._door, partial(self._change, dropped, changes)
+        if door.is_mine:
+            door.put_aside(work)
+        else:
+            door.do(work)
+
+    def _change(self, dropped: str | None, changes: dict[str, int]) -> None:
+        self._counts.update(changes)
+        if dropped is not None:
+            self._dropped[dropped] += 1
 
 
 def reason(error: BaseException) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import math
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
 
 from layer_sdk._log import swallow
@@ -40,7 +42,8 @@ class Workers:
         self._limit = limit
         self._idle = idle
         self._alive: set[threading.Thread] = set()
-        self._flying: set[int] = set()
+        self._idents: set[int] = set()
+        self._flying = 0
         self._joined = 0.0
         self._wakes: list[float] = []
         self._greenlets: list[Any] = []
@@ -53,19 +56,14 @@ class Workers:
     @property
     def is_mine(self) -> bool:
         """Whether this very thread is one of them."""
-        return threading.current_thread() in self._alive
-
-    def look_for(self, due: float) -> None:
-        """See to it that somebody looks at what is planned; one that flies does when it lands. Call with the lock."""
-        if threading.get_ident() not in self._flying:
-            self.call_for(due)
+        return threading.get_ident() in self._idents  # `current_thread` may take a lock of Python's
 
     def call_for(self, due: float) -> None:
         """See to it that somebody looks at what is due then. Call with the lock held."""
         if self._wakes:
             if self._time_for(due) < min(self._wakes):
                 self._work.notify()
-        elif len(self._alive) < self._limit and len(self._flying) == len(self._alive):
+        elif len(self._alive) < self._limit and self._flying == len(self._alive):
             self._start()
 
     def wake(self) -> None:
@@ -73,13 +71,30 @@ class Workers:
         self._work.notify_all()
 
     def _start(self) -> None:
-        self._alive = {thread for thread in self._alive if thread.is_alive()}
+        """Have a worker started, without waiting for it.
+
+        `Thread.start` takes locks of Python's and waits for the new thread. The garbage collector may strike in that
+        one before it runs, and a finalizer that records there waits for the lock that we hold; or it has struck while
+        this thread holds Python's.
+        """
+        self._alive = {thread for thread in self._alive if thread.ident is None or thread.is_alive()}
         thread = threading.Thread(target=self._run, name=f"layer-sdk-{len(self._alive) + 1}", daemon=True)
         try:
-            thread.start()
+            _thread.start_new_thread(self._bring_up, (thread,))
         except RuntimeError:  # the interpreter is ending: what waits is sent by whoever ends it
             return
         self._alive.add(thread)
+
+    def _bring_up(self, thread: threading.Thread) -> None:
+        """Start a worker, on a thread that holds no lock and that nobody waits for."""
+        try:
+            with suppress(RuntimeError):
+                thread.start()
+        finally:
+            if thread.ident is None:
+                with self._flights.door.locked():
+                    self._alive.discard(thread)
+                    self._flights.door.changed.notify_all()
 
     def leave_to_parent(self) -> None:
         """Be of a process that was forked: threads stay behind, but gevent's greenlets come along, and have to end."""
@@ -88,6 +103,8 @@ class Workers:
 
     def _run(self) -> None:
         has_flown = False
+        me = threading.get_ident()
+        self._idents.add(me)
         try:
             if "gevent" in sys.modules and sys.modules["gevent"].monkey.is_module_patched("threading"):
                 self._greenlets.append(sys.modules["gevent"].getcurrent())
@@ -98,6 +115,7 @@ class Workers:
         finally:
             with self._flights.door.locked():
                 self._alive.discard(threading.current_thread())
+                self._idents.discard(me)
                 self._greenlets = [each for each in self._greenlets if each]
                 if has_flown:  # one that dies of its first job is not replaced at once: the next would die, too
                     self._flights.call_workers()
@@ -109,13 +127,13 @@ class Workers:
                 self._alive.discard(threading.current_thread())
                 return False
             job = self._flights.take()
-            self._flying.add(threading.get_ident())
+            self._flying += 1
             self._flights.call_workers()  # somebody has to wait, so that whatever becomes due meanwhile is seen
         try:
             self._flights.fly(job)
         finally:
             with self._flights.door.locked():
-                self._flying.discard(threading.get_ident())
+                self._flying -= 1
         return True
 
     def _time_for(self, due: float) -> float:
@@ -138,15 +156,17 @@ class Workers:
             if looks_at <= now:
                 self._joined = now
                 return True
-            is_spare = due is None or any(wakes_at <= looks_at for wakes_at in self._wakes)
+            if due is None and self._flying:
+                looks_at = now + LONG_GRACE  # a lane that lands may be due again
+            is_spare = any(wakes_at <= looks_at for wakes_at in self._wakes)
             if self._flights.is_done():
                 return False
-            if now >= ends and is_spare:
-                if self._wakes or _lifecycle.is_main_alive():
+            if now >= ends:
+                if (due is None or is_spare) and (self._wakes or _lifecycle.is_main_alive()):
                     return False
                 ends = now + self._idle  # the last one stays: there may be no way to start another
             # While a probe is under way, nothing is due for ever, and no lock can wait that long.
-            self._sleep(min(ends if is_spare else looks_at, now + self._idle))
+            self._sleep(ends if is_spare else min(ends, looks_at))
 
     def _sleep(self, until: float) -> None:
         self._wakes.append(until)

@@ -8,7 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple, Sequence
 
-from layer_sdk._http import within
+from layer_sdk._deadline import within
 
 from . import (
     _api,

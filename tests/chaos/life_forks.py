@@ -19,7 +19,7 @@ from typing import Any, Callable
 import requests
 
 from chaos.life_program import URL, act, act_many, begin, tell
-from layer_sdk import layer
+from layer_sdk import _fork, layer
 
 CHILD = 1_000_000
 THREAD = 10_000_000
@@ -170,11 +170,11 @@ def behind_python_and_idle() -> None:
 
 
 class Watcher:
-    """Sees which modules the SDK's workers import."""
+    """Sees which modules the SDK's workers import where a fork would not wait for them."""
 
     def find_spec(self, name: str, *_: object) -> None:
         """Find nothing, and tell if a worker asks."""
-        if threading.current_thread().name.startswith("layer-sdk"):
+        if threading.current_thread().name.startswith("layer-sdk") and threading.get_ident() not in _fork._importing:
             tell(f"imported {name!r}")
 
 
@@ -185,6 +185,29 @@ def imports() -> None:
     act_many(10)
     assert layer.flush(HANG)
     tell("flushed True")
+
+
+class Brake:
+    """Takes its time over the first module that the SDK's workers import."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+
+    def find_spec(self, *_: object) -> None:
+        """Find nothing, late."""
+        if threading.current_thread().name.startswith("layer-sdk") and not self.reached.is_set():
+            self.reached.set()
+            time.sleep(0.5)
+
+
+def while_loading() -> None:
+    """Fork while a worker imports what it sends with."""
+    begin()
+    brake = Brake()
+    sys.meta_path.insert(0, brake)
+    act(0)
+    tell(f"loading {brake.reached.wait(HANG)}")
+    tell(f"bad {reap([child(lambda: act(CHILD)), child(lambda: act(CHILD + 1), skips_python=False)])}")
 
 
 # ---- multiprocessing
@@ -241,7 +264,8 @@ def processes() -> None:
 
 
 WAYS = {
-    way.__name__: way for way in (storm, in_flight, nested, behind_python, behind_python_and_idle, imports, processes)
+    way.__name__: way
+    for way in (storm, in_flight, nested, behind_python, behind_python_and_idle, imports, while_loading, processes)
 }
 
 if __name__ == "__main__":

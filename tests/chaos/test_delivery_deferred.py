@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
@@ -13,6 +14,7 @@ from chaos.later import (
     account,
     act,
     engine,
+    fail,
     later,
     operations,
     tell,
@@ -20,6 +22,7 @@ from chaos.later import (
 )
 from chaos.recorded import MakeBackground, balance, numbers, record
 from layer_sdk import LayerHTTPError, SessionActionRequest
+from layer_sdk._ids import new_session_id
 from layer_sdk._suppression import is_suppressed
 
 if TYPE_CHECKING:
@@ -42,6 +45,21 @@ def test_record_turns_out_to_be_none_one_or_several(fake_layer: FakeLayer, backg
     assert mine.flush(10)
     assert ({session_id: numbers(8)}, ["create"]) == (fake_layer.keys_by_session(), operations(fake_layer))
     assert {"accepted": 9, "sent": 9, "lacks": 0} == account(mine.stats())
+
+
+def test_session_whose_beginning_is_lost_is_begun_by_its_action(
+    fake_layer: FakeLayer, background: MakeBackground, internal_errors: list[BaseException]
+) -> None:
+    """Where what is known of a session cannot be put into words, its actions arrive all the same, and it is counted."""
+    mine = background()
+    session_id = str(new_session_id())
+    engine(mine).append_later(UUID(session_id), 10, fail, opens=True)
+    later(mine, session_id, "0")
+    assert mine.flush(10)
+    assert {session_id: ["0"]} == fake_layer.keys_by_session()
+    assert {"accepted": 2, "sent": 1, "dropped": {"not_built": 1}, "lacks": 0} == account(mine.stats())
+    assert [ZeroDivisionError] == [type(error) for error in internal_errors]
+    internal_errors.clear()
 
 
 def test_record_of_a_session_that_is_there_is_appended(fake_layer: FakeLayer, background: MakeBackground) -> None:

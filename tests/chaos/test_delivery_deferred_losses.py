@@ -260,7 +260,7 @@ def test_sink_counts_each_discarded_action_by_its_reason(fake_layer: FakeLayer, 
     mine = background()
     with mine.session() as session_id:
         for requests in ([], [LENIENT.action(**fields(key)) for key in numbers(2)]):
-            built = Built(requests, ["before_send", "not_built", "before_send_failed"])
+            built = Built([*requests], ["before_send", "not_built", "before_send_failed"])
             engine(mine).append_later(UUID(session_id), 10, lambda built=built: built)  # type: ignore[misc]
     assert mine.flush(10)
     dropped = {"before_send": 2, "not_built": 2, "before_send_failed": 2}

@@ -110,7 +110,16 @@ def test_multiprocessing(run: Run, fake_layer: FakeLayer, method: str, python: s
     assert 10 + 3 + 20 + 1 == len(host.accepted())
 
 
-def test_workers_import_nothing(run: Run, fake_layer: FakeLayer) -> None:
+@pytest.mark.parametrize("python", [pytest.param(sys.executable, id="this"), *pythons()])
+def test_fork_waits_for_what_a_worker_imports(run: Run, fake_layer: FakeLayer, python: str | Path) -> None:
+    """A child forked while a worker imports a module has that module, and sends."""
+    host = run("while_loading", python=python)
+    assert [True] == told(host, "loading")
+    assert [[]] == told(host, "bad"), host.stderr
+    assert {"lost": 0, "twice": 0} == balance(host, fake_layer)
+
+
+def test_workers_import_only_where_forks_wait(run: Run, fake_layer: FakeLayer) -> None:
     """A child forked while a worker imports a module would wait for that module for ever."""
     fake_layer.switch(script={"*": [500, "drop_before_read"]})
     host = run("imports")

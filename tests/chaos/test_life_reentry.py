@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("life_reentry.py")
+BIRTHS = Path(__file__).with_name("life_births.py")
 PATHS = (ROOT, ROOT / "generated")
 OLD = ROOT / ".envs" / "wheel-3.8" / "bin" / "python"
 
 
-@pytest.mark.row(11, "records out of destructors, signals and log handlers")
-@pytest.mark.parametrize(
+pythons = pytest.mark.parametrize(
     "python",
     [
         pytest.param(Path(sys.executable), id="this"),
@@ -31,6 +31,10 @@ OLD = ROOT / ".envs" / "wheel-3.8" / "bin" / "python"
         ),
     ],
 )
+
+
+@pytest.mark.row(11, "records out of destructors, signals and log handlers")
+@pythons
 @pytest.mark.parametrize("refusals", [0, 3])
 def test_records_by_surprise_are_neither_lost_nor_a_deadlock(
     host: Callable[..., ChaosHost], fake_layer: FakeLayer, python: Path, refusals: int
@@ -46,3 +50,16 @@ def test_records_by_surprise_are_neither_lost_nor_a_deadlock(
     assert {} == dict(accepted - arrived)
     assert {} == dict(arrived - accepted)
     assert ["unbalanced 0", "lost 0"] == running.stdout.split("\n")[:2], running.stderr
+
+
+@pytest.mark.row(11, "records out of destructors, signals and log handlers")
+@pythons
+@pytest.mark.parametrize("where", ["ours", "theirs"])
+def test_records_while_threads_are_started_are_no_deadlock(
+    host: Callable[..., ChaosHost], fake_layer: FakeLayer, python: Path, where: str
+) -> None:
+    """A destructor that records in a thread which is being started, or which holds what each start takes, goes on."""
+    running = host(BIRTHS, python=python, arguments=[where], environment={URL: fake_layer.url}, paths=PATHS, guard=20)
+    running.assert_exit(within=40)
+    assert ["1", "2"] == sorted(fake_layer.keys())
+    assert "flushed True" == running.stdout.strip(), running.stderr

@@ -7,6 +7,7 @@ import gc
 import inspect
 import io
 import sys
+import time
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Iterator
@@ -264,14 +265,23 @@ class Stage:
     async def _step(self, client: Any, step: Step) -> None:
         held: list[Any] = []
         responses: list[Any] = []
+        before = len(self.server.requests)
         try:
             await self._call(OPTIONS[step.option](client), step, held, responses)
         except Exception as error:  # noqa: BLE001  (is compared)
             self.note(error)
+            if isinstance(error, openai.APITimeoutError):
+                self._until_asked(before)
         held.clear()
         gc.collect()
         for response in responses:
             self.note(response)
+
+    def _until_asked(self, before: int) -> None:
+        """Wait for the request of a call that waited no longer: a busy server may come to it after the script."""
+        ends = time.monotonic() + 20
+        while len(self.server.requests) == before and time.monotonic() < ends:
+            time.sleep(0.001)
 
     async def _call(self, client: Any, step: Step, held: list[Any], responses: list[Any]) -> None:
         api = APIS[step.api]
