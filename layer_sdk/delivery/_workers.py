@@ -17,8 +17,8 @@ from . import _lifecycle
 if TYPE_CHECKING:
     from ._flights import Flights
 
-# Seconds that a lane may be overdue before a further worker takes it. Where answers are slow, those that send wait for
-# the network, and one more is of use; where they are quick, one more is only in the way of the others.
+# Seconds that a lane may be overdue before a further worker takes it. Where answers are slow, or nobody has taken a lane
+# meanwhile, those that fly wait, and one more is of use; where they are quick, it is only in the way of the others.
 GRACE = 0.02
 LONG_GRACE = 0.2
 
@@ -44,7 +44,8 @@ class Workers:
         self._alive: set[threading.Thread] = set()
         self._idents: set[int] = set()
         self._flying = 0
-        self._joined = 0.0
+        self._joined = 0.0  # when one that had rested took something
+        self._taken = 0.0  # when anybody did
         self._wakes: list[float] = []
         self._greenlets: list[Any] = []
 
@@ -127,6 +128,7 @@ class Workers:
                 self._alive.discard(threading.current_thread())
                 return False
             job = self._flights.take()
+            self._taken = time.monotonic()
             self._flying += 1
             self._flights.call_workers()  # somebody has to wait, so that whatever becomes due meanwhile is seen
         try:
@@ -139,7 +141,8 @@ class Workers:
     def _time_for(self, due: float) -> float:
         """Tell when a worker that rests takes what is due: while others fly, one of them may land in time."""
         if self._flying:
-            due = max(due, self._joined) + (GRACE if self._flights.is_slow else LONG_GRACE)
+            patient = max(due, self._joined) + (GRACE if self._flights.is_slow else LONG_GRACE)
+            due = min(patient, max(due, self._taken) + GRACE)
         return self._flights.ready_at(due)
 
     def _goes_on(self) -> bool:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from chaos.later import engine, wait_until
+from chaos.later import Held, engine, tell, wait_until
 from chaos.recorded import MakeBackground, record
 from layer_sdk._drafts import Built
 from layer_sdk.delivery import _flights, _gate, _lanes, _workers
@@ -100,8 +100,8 @@ def test_host_that_never_pauses_is_delivered_all_the_same(
 
 def test_one_thread_sends_and_one_waits_beside_it(background: MakeBackground, monkeypatch: pytest.MonkeyPatch) -> None:
     """While answers are quick and one keeps up, there is no third thread, however many sessions are due at once."""
+    monkeypatch.setattr(_workers, "GRACE", FOR_EVER)
     monkeypatch.setattr(_workers, "LONG_GRACE", FOR_EVER)
-    monkeypatch.setattr(_flights, "SLOW", FOR_EVER)
     mine = background()
     record(mine, 1, sessions=200)
     assert mine.flush(30)
@@ -134,6 +134,7 @@ def test_recording_wakes_nobody_while_a_request_is_under_way(
     fake_layer: FakeLayer, background: MakeBackground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The thread that waits beside one that sends is not woken for each record."""
+    monkeypatch.setattr(_workers, "GRACE", FOR_EVER)
     monkeypatch.setattr(_workers, "LONG_GRACE", FOR_EVER)
     fake_layer.switch(delay=1.0)
     mine = background()
@@ -181,3 +182,21 @@ def test_one_thread_alone_wakes_to_look(
     wait_until(lambda: len(sleeps) == workers.count)
     soon = time.monotonic() + 500
     assert (True, 1) == (workers.count > 2, sum(until < soon for until in workers._wakes))
+
+
+def test_another_goes_on_where_the_first_is_held_up(
+    background: MakeBackground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers were quick, and one that does not come holds up its session alone."""
+    monkeypatch.setattr(_workers, "LONG_GRACE", FOR_EVER)
+    monkeypatch.setattr(_flights, "SLOW", FOR_EVER)
+    mine = background()
+    held = Held("0")
+    (session_id,) = record(mine, 1)
+    assert mine.flush(20)
+    tell(mine, session_id, held)
+    held.wait()
+    record(mine, 1, sessions=3)
+    wait_until(lambda: 8 == mine.stats()["sent"])
+    held.let_go()
+    assert mine.flush(20)
