@@ -17,8 +17,8 @@ from . import _lifecycle
 if TYPE_CHECKING:
     from ._flights import Flights
 
-# Seconds that a lane may be overdue before a further worker takes it. Where answers are slow, or nobody has taken a lane
-# meanwhile, those that fly wait, and one more is of use; where they are quick, it is only in the way of the others.
+# Seconds that a lane may be overdue before a further worker takes it. Where answers are slow, or none of those that fly
+# has come back meanwhile, they wait, and one more is of use; where answers are quick, it is only in the way of the others.
 GRACE = 0.02
 LONG_GRACE = 0.2
 
