@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ._flights import Flights
 
 # Seconds that a lane may be overdue before a further worker takes it. Where answers are slow, or none of those that fly
-# has come back meanwhile, they wait, and one more is of use; where answers are quick, it is only in the way of the others.
+# has come back meanwhile, they wait, and one more is of use; where answers are quick, it is in the way of the others.
 GRACE = 0.02
 LONG_GRACE = 0.2
 
@@ -160,7 +160,7 @@ class Workers:
                 self._joined = now
                 return True
             if due is None and self._flying:
-                looks_at = now + LONG_GRACE  # a lane that lands may be due again
+                looks_at = now + GRACE  # a lane that lands may be due again: cheaper than to be called each time
             is_spare = any(wakes_at <= looks_at for wakes_at in self._wakes)
             if self._flights.is_done():
                 return False

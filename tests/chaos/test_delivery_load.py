@@ -200,3 +200,17 @@ def test_another_goes_on_where_the_first_is_held_up(
     wait_until(lambda: 8 == mine.stats()["sent"])
     held.let_go()
     assert mine.flush(20)
+
+
+def test_one_session_that_lands_and_flies_again_calls_nobody(
+    background: MakeBackground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Action by action goes out, and the thread beside is not called for each of them."""
+    mine = background()
+    (session_id,) = record(mine, 1)
+    assert mine.flush(20)
+    notified = counted(monkeypatch, engine(mine)._flights.workers._work, "notify")
+    for number in range(1, 51):
+        mine.append_action(session_id, kind="embeddings", data={"key": str(number)}, wait=False)
+    assert mine.flush(20)
+    assert (51, True) == (mine.stats()["requests"], len(notified) < 10)
