@@ -13,7 +13,7 @@ from .exceptions import LayerSchemaValidationError
 if TYPE_CHECKING:
     from ._drafts import Moment
     from ._parts import Parts
-    from .schemas import SessionActionRequest, SessionRequest
+    from .schemas import SessionRequest
 
 
 def create_session(
@@ -54,15 +54,14 @@ def create_session(
 def append_action(parts: Parts, session_id: SessionId, *, wait: bool, **fields: Any) -> None:
     """Append an action."""
     found = parse_session_id(session_id)
-    action: SessionActionRequest | None = STRICT.action(**fields)
-    if parts.scrub is not None and action is not None:
-        action = parts.scrub.explicit(action)
+    given, weight = STRICT.weighed(**fields)
+    action, size = (given, weight) if parts.scrub is None else (parts.scrub.explicit(given), None)
     if action is None:
         return
     if parts.settings.enable_firewall_instrumentation:
         parts.wire.refuse_blocked(parts.sink.name_of(found))
     if not wait:
-        parts.sink.append(found, action)
+        parts.sink.append(found, action, size)
     elif parts.sink.has_waiting(found):
         parts.sink.call(found, action)
     else:

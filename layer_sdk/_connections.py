@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from layer_api.client import Client
 
-    from ._http import ProviderAuth
+    from ._credentials import Credentials
     from ._settings import Settings
     from ._wire import Wire
     from .schemas import SessionActionRequest, SessionRequest
@@ -91,25 +91,26 @@ class Connections:
 
         return single_try_session() if self._settings.http_session is None else self._settings.http_session
 
-    def _make_auth(self) -> ProviderAuth | None:
-        from ._http import ProviderAuth
+    def _make_credentials(self) -> Credentials | None:
+        from ._credentials import Credentials
 
         settings = self._settings
         if settings.auth_provider is None:
             return None
         urls = (settings.base_url, settings.firewall_base_url)
-        return ProviderAuth(settings.auth_provider, *(url for url in urls if url is not None))
+        return Credentials(settings.auth_provider, *(url for url in urls if url is not None))
 
     def _make_raw(self, url: str) -> Client:
         from ._wire import raw_client
 
-        return raw_client(url, self.session, self._settings.http_timeout, self._once("auth", self._make_auth))
+        credentials = self._once("credentials", self._make_credentials)
+        return raw_client(url, self.session, self._settings.http_timeout, credentials)
 
     def _make_direct(self, url: str, session: requests.Session, *, is_retried: bool = True) -> Client:
         from ._wire import direct_client
 
-        auth = self._once("auth", self._make_auth)
-        return direct_client(url, session, self._settings.http_timeout, auth, is_retried=is_retried)
+        credentials = self._once("credentials", self._make_credentials)
+        return direct_client(url, session, self._settings.http_timeout, credentials, is_retried=is_retried)
 
     def _make_wire(self) -> Wire:
         from ._wire import Wire

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Mapping, cast
 
-import httpx
-
+from ._address import address_of, login_headers
 from ._secrets import Secret
 from ._shortcut import Asking
 
 if TYPE_CHECKING:
     from layer_api.client import Client
 
-    from ._http import ProviderAuth, RequestsTransport
+    from ._credentials import Credentials
+    from ._sender import Sender
     from ._shortcut import Answer
 
 encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode  # as httpx does
@@ -28,10 +28,10 @@ class DirectClient:
 
     Args:
         base_url: Where paths are appended.
-        transport: Sends.
+        sender: Sends.
         headers: Of every request.
         timeout: Seconds to connect and to wait for an answer, each.
-        auth: Puts credentials on each request.
+        credentials: Puts them on each request.
     """
 
     raise_on_unexpected_status = False
@@ -39,17 +39,16 @@ class DirectClient:
     def __init__(
         self,
         base_url: str,
-        transport: RequestsTransport,
+        sender: Sender,
         headers: Mapping[str, str],
         timeout: float,
-        auth: ProviderAuth | None,
+        credentials: Credentials | None,
     ) -> None:
-        url = httpx.URL(base_url)
-        self._base_url = str(url).rstrip("/")
-        self._transport = transport
-        self._headers = Secret({**headers, **(_login(url) if auth is None else {})})
+        self._base_url = address_of(base_url)
+        self._sender = sender
+        self._headers = Secret({**headers, **(login_headers(base_url) if credentials is None else {})})
         self._timeout = (timeout, timeout)
-        self._auth = auth
+        self._credentials = credentials
 
     @property
     def as_client(self) -> Client:
@@ -61,18 +60,10 @@ class DirectClient:
         return self
 
     def request(self, *, method: str, url: str, headers: Mapping[str, str] | None = None, json: Any = None) -> Answer:
-        """Send a request, with credentials where there is an auth, and read its whole answer."""
+        """Send a request, with credentials where there are any, and read its whole answer."""
         body = None if json is None else encode(json).encode("utf-8")
         own = Secret({**self._headers.reveal(), **(headers or {})})
         asking = Asking(method.upper(), self._base_url + url, own.reveal(), body, self._timeout)
-        if self._auth is None:
-            return self._transport.exchange(asking)
-        return self._auth.exchange(asking, self._transport)
-
-
-def _login(url: httpx.URL) -> dict[str, str]:
-    """Give the header that httpx makes of a login in a URL. requests would make none of a name without a password."""
-    if not url.username and not url.password:
-        return {}
-    request = next(httpx.BasicAuth(url.username, url.password).sync_auth_flow(httpx.Request("GET", url)))
-    return {"Authorization": request.headers["Authorization"]}
+        if self._credentials is None:
+            return self._sender.exchange(asking)
+        return self._credentials.exchange(asking, self._sender)

@@ -5,11 +5,21 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable as AbstractIterable
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple, TypeVar, Union
 
 from . import _fork, schemas
 from ._ids import SessionId, parse_chosen_session_id
-from ._json import JSON, short_repr, to_json, to_json_or_repr, type_name, utc
+from ._json import (
+    JSON,
+    short_repr,
+    to_json_or_repr,
+    type_name,
+    utc,
+    weighed_json,
+    weighed_json_or_repr,
+)
+from ._plain import weigh
 from .exceptions import LayerRequestPreparationError, LayerSchemaValidationError
 
 if TYPE_CHECKING:
@@ -38,10 +48,17 @@ class Built(NamedTuple):
     Attributes:
         requests: What to send, in order: a session that began, actions.
         discarded: For each action that is not to be sent, the reason.
+        sizes: Of each of them the bytes of memory that its contents take; empty where that is not known.
     """
 
     requests: list[SessionRequest | SessionActionRequest]
     discarded: list[str]
+    sizes: list[int] = []  # noqa: RUF012  (never changed)
+
+    @property
+    def weighed(self) -> Iterable[tuple[SessionRequest | SessionActionRequest, int | None]]:
+        """What to send, each with its size."""
+        return zip(self.requests, chain(self.sizes, repeat(None)))
 
 
 class Drafts:
@@ -54,7 +71,7 @@ class Drafts:
 
     def __init__(self, *, strict: bool) -> None:
         self._strict = strict
-        self._json = to_json if strict else to_json_or_repr
+        self._json = weighed_json if strict else weighed_json_or_repr
 
     def session(
         self,
@@ -76,7 +93,11 @@ class Drafts:
             actions=schemas.UNSET if actions is None else self._actions(actions),
         )
 
-    def action(
+    def action(self, **fields: Any) -> SessionActionRequest:
+        """Build the request that appends an action, of the fields that `weighed` takes."""
+        return self.weighed(**fields)[0]
+
+    def weighed(
         self,
         *,
         kind: SessionActionKind | str,
@@ -87,28 +108,38 @@ class Drafts:
         error: Any = None,
         scanners: Iterable[Any] | None = None,
         where: str = "",
-    ) -> SessionActionRequest:
-        """Build the request that appends an action; `where` stands before each field's name in an error."""
+    ) -> tuple[SessionActionRequest, int]:
+        """Build the request that appends an action; `where` stands before each field's name in an error.
+
+        Returns:
+            The request, and the bytes of memory that its contents take.
+        """
         start = self._moment(start_time, f"{where}start_time")
-        end = self._moment(end_time, f"{where}end_time")
-        now = datetime.datetime.now(datetime.timezone.utc)
-        return schemas.SessionActionRequest(
-            kind=parse_kind(kind, f"{where}kind"),
-            start_time=start or end or now,
-            end_time=end or now,
-            attributes=schemas.UNSET if attributes is None else self._object(attributes, f"{where}attributes"),
-            data=None if data is None else self._object(data, f"{where}data"),
-            error=schemas.UNSET if error is None else self._error(error, f"{where}error"),
-            scanners=schemas.UNSET if scanners is None else self._scanners(scanners, f"{where}scanners"),
+        end = self._moment(end_time, f"{where}end_time") or datetime.datetime.now(datetime.timezone.utc)
+        request = schemas.SessionActionRequest(
+            kind=parse_kind(kind, f"{where}kind"), start_time=start or end, end_time=end, data=None
         )
+        size = 0
+        if attributes is not None:
+            request.attributes, size = self._object(attributes, f"{where}attributes")
+        if data is not None:
+            request.data, weight = self._object(data, f"{where}data")
+            size += weight
+        if error is not None:
+            request.error, weight = self._error(error, f"{where}error")
+            size += weight
+        if scanners is not None:
+            request.scanners, weight = self._scanners(scanners, f"{where}scanners")
+            size += weight
+        return request, size
 
     def like(self, action: Any, where: str = "action") -> SessionActionRequest:
         """Build the same action again: from a `SessionActionRequest`, or from a dict of its fields."""
         return self.action(**_fields(action, where), where=f"{where}.")
 
     def _moment(self, value: Moment | None, where: str) -> datetime.datetime | None:
-        if value is None:
-            return None
+        if value is None or (type(value) is datetime.datetime and value.tzinfo is datetime.timezone.utc):
+            return value
         try:
             return moment(value, where)
         except LayerSchemaValidationError:
@@ -116,17 +147,19 @@ class Drafts:
                 raise
             return None
 
-    def _object(self, value: Any, where: str, lonely: str = "value") -> dict[str, Any]:
-        """Copy an object; leniently, anything else becomes one whose only field is `lonely`."""
-        copied = self._json(value, where)
+    def _object(self, value: Any, where: str, lonely: str = "value") -> tuple[dict[str, Any], int]:
+        """Copy and weigh an object; leniently, anything else becomes one whose only field is `lonely`."""
+        copied, size = self._json(value, where)
         if isinstance(copied, dict):
-            return copied
+            return copied, size
         if self._strict:
             raise LayerSchemaValidationError(f"{where} must be an object, such as a dict, but is {_named(value)}")
-        return {lonely: copied}
+        return {lonely: copied}, size
 
     def _list(self, values: Any, where: str) -> list[Any]:
         """List what there are several of; leniently, anything else becomes a list of one."""
+        if type(values) is list:
+            return values.copy()
         # Texts and objects can be iterated over, too, but not to the end that their owner had in mind.
         single = isinstance(values, (str, bytes)) or hasattr(values, "keys") or not isinstance(values, AbstractIterable)
         try:
@@ -140,27 +173,29 @@ class Drafts:
         return [values]
 
     def _texts(self, attributes: Mapping[str, Any]) -> dict[str, str]:
-        copied = self._object(attributes, "attributes")
+        copied, _ = self._object(attributes, "attributes")
         return {name: _text(value) for name, value in copied.items() if value is not None}
 
     def _actions(self, actions: Iterable[Any]) -> list[SessionActionRequest]:
         return [self.like(action, f"actions[{index}]") for index, action in enumerate(self._list(actions, "actions"))]
 
-    def _error(self, error: Any, where: str) -> SessionActionError:
+    def _error(self, error: Any, where: str) -> tuple[SessionActionError, int]:
         if isinstance(error, BaseException):
-            return error_of(error)
-        given = self._object({"message": error} if isinstance(error, str) else error, where, "message")
+            told = error_of(error)
+            return told, weigh(told.message)
+        given, size = self._object({"message": error} if isinstance(error, str) else error, where, "message")
         fields = {name: value for name, value in given.items() if value is not None}
         message = self._field(fields, "message", str, where, required=True)
         code = self._field(fields, "code", int, where)
         details = self._field(fields, "details", dict, where) or {}
         if message is None:
             message = _text(fields.pop("message", "no message given"))
-        return schemas.SessionActionError(
+        told = schemas.SessionActionError(
             message=message,
             code=schemas.UNSET if code is None else code,
             details={**details, **fields} or schemas.UNSET,
         )
+        return told, size
 
     def _field(
         self, fields: dict[str, Any], name: str, wanted: type[T], where: str, *, required: bool = False
@@ -173,11 +208,17 @@ class Drafts:
             raise LayerSchemaValidationError(f"{where}.{name} must be {NAMES[wanted]}, but is {_named(value)}")
         return None
 
-    def _scanners(self, scanners: Iterable[Any], where: str) -> list[SessionActionScanner]:
-        return [self._scanner(each, f"{where}[{index}]") for index, each in enumerate(self._list(scanners, where))]
+    def _scanners(self, scanners: Iterable[Any], where: str) -> tuple[list[SessionActionScanner], int]:
+        found: list[SessionActionScanner] = []
+        total = 0
+        for index, each in enumerate(self._list(scanners, where)):
+            scanner, size = self._scanner(each, f"{where}[{index}]")
+            found.append(scanner)
+            total += size
+        return found, total
 
-    def _scanner(self, scanner: Any, where: str) -> SessionActionScanner:
-        fields = self._object(scanner, where, "data")
+    def _scanner(self, scanner: Any, where: str) -> tuple[SessionActionScanner, int]:
+        fields, size = self._object(scanner, where, "data")
         name, data = fields.pop("name", None), fields.pop("data", None)
         if not isinstance(name, str) or not isinstance(data, dict):
             if self._strict:
@@ -186,7 +227,7 @@ class Drafts:
             data = data if isinstance(data, dict) else {"value": data}
         draft = schemas.SessionActionScanner(name=name, data=data)
         draft.additional_properties.update(fields)
-        return draft
+        return draft, size
 
 
 STRICT = Drafts(strict=True)

@@ -49,7 +49,7 @@ def _twin(method: Callable[Concatenate[Layer, P], T]) -> Callable[Concatenate[La
 
     @wraps(method)
     async def twin(self: Layer, *args: P.args, **kwargs: P.kwargs) -> T:
-        from ._http import in_thread
+        from ._sender import in_thread
 
         return await in_thread(partial(method, self, *args, **kwargs))
 

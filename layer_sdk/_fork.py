@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging  # noqa: F401  (its hook locks it while a fork goes on: it must be older than ours, which then runs first)
 import os
 import threading
 import time

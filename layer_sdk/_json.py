@@ -1,7 +1,7 @@
 """Put a caller's values into what JSON can hold: always as a copy, never by changing them.
 
-`to_json` is for what a caller hands over on purpose: what does not fit is an error that names the place.
-`to_json_or_repr` is for what is recorded in passing: what does not fit becomes a short text.
+`weighed_json` is for what a caller hands over on purpose: what does not fit is an error that names the place.
+`weighed_json_or_repr` is for what is recorded in passing: what does not fit becomes a short text.
 """
 
 from __future__ import annotations
@@ -20,13 +20,22 @@ from collections.abc import ItemsView, KeysView, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from functools import partial
 from itertools import islice
-from typing import Any, Callable, Dict, List, Union
+from typing import Any, Callable, Dict, List, Tuple, Union
 
 from . import _fork
-from ._plain import CONTAINER_WEIGHT, MAX_DEPTH, MAX_INTEGER_BITS, MAX_VALUES, OddError, copy_plain
+from ._plain import (
+    CONTAINER_WEIGHT,
+    MAX_DEPTH,
+    MAX_INTEGER_BITS,
+    MAX_VALUES,
+    OddError,
+    copy_weighed,
+    weigh,
+)
 from .exceptions import LayerRequestPreparationError
 
 JSON = Union[None, bool, int, float, str, List[Any], Dict[str, Any]]
+Weighed = Tuple[JSON, int]  # and the bytes of memory that it takes
 
 REPR_LENGTH = 200
 STEP_LENGTH = 40
@@ -40,8 +49,8 @@ class _UnfitError(Exception):
         self.path: deque[str] = deque()
 
 
-def to_json(value: Any, where: str) -> JSON:
-    """Copy a value into what JSON can hold.
+def weighed_json(value: Any, where: str) -> Weighed:
+    """Copy a value into what JSON can hold, and weigh it.
 
     Args:
         value: Anything. datetime, UUID, Enum, Decimal, bytes (as base64), dataclass, attrs, pydantic, sets, NumPy
@@ -59,12 +68,17 @@ def to_json(value: Any, where: str) -> JSON:
         raise LayerRequestPreparationError(f"{where} is nested too deep for the stack that is left") from error
 
 
-def to_json_or_repr(value: Any, where: str = "") -> JSON:  # noqa: ARG001  (one signature for both)
+def to_json_or_repr(value: Any, where: str = "") -> JSON:
     """Copy a value into what JSON can hold; a part without such a form becomes a short text. Never raises."""
+    return weighed_json_or_repr(value, where)[0]
+
+
+def weighed_json_or_repr(value: Any, where: str = "") -> Weighed:  # noqa: ARG001  (one signature for both)
+    """Do what `to_json_or_repr` does, and weigh it."""
     try:
         return _copy(value, _fall_back)
     except Exception:  # noqa: BLE001  (somebody else's code)
-        return _label(value)
+        return _label(value), REPR_LENGTH
 
 
 def utc(value: datetime.datetime) -> datetime.datetime:
@@ -110,12 +124,13 @@ def _fall_back(reason: str, text: Text) -> str:  # noqa: ARG001  (one signature 
     return text()
 
 
-def _copy(value: Any, unfit: Callable[[str, Text], str]) -> JSON:
+def _copy(value: Any, unfit: Callable[[str, Text], str]) -> Weighed:
     try:
-        return copy_plain(value)  # type: ignore[no-any-return]
+        return copy_weighed(value)
     except (OddError, RecursionError):
         pass  # what comes next is not to have this for its context
-    return _Copy(unfit).copy(value, 0)
+    copied = _Copy(unfit).copy(value, 0)
+    return copied, weigh(copied)
 
 
 class _Copy:

@@ -6,8 +6,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Mapping, NamedTuple
 
-import httpx  # noqa: F401  (not by a worker: openai 3 looks into sys.modules for it, and takes a half loaded one)
-
 from ._connections import Connections, Sending
 from ._drafts import LENIENT
 from ._platform import session_attributes

@@ -21,60 +21,83 @@ class OddError(Exception):
     """A value is not plain, somewhere."""
 
 
-def copy_plain(value: Any) -> Any:
-    """Copy a plain value: no dict or list in the result is one that somebody else has.
+def copy_weighed(value: Any) -> tuple[Any, int]:
+    """Copy a plain value, and weigh it as `weigh` does: no dict or list in the copy is one that somebody else has.
 
     Raises:
         OddError: If it is not plain.
     """
-    kind = type(value)
-    if kind is dict or kind is list:
-        return _Walk().container(value, 0)
-    if kind is str:
-        return value if value.isascii() or _is_writable(value) else _odd()
-    return value if _is_plain_scalar(value) else _odd()
+    return _Walk().copy(value, 0)
 
 
 class _Walk:
-    """One walk over one value, with what it may still afford."""
+    """One walk over one value: how many values it may still afford."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("left",)
 
     def __init__(self) -> None:
-        self._left = MAX_VALUES
+        self.left = MAX_VALUES
 
-    def container(self, value: Any, depth: int) -> Any:
-        # Copied in one step, since another thread may be changing it. Then only what is a container in turn is
-        # replaced: a dict may be given new values while it is walked through.
-        copied = value.copy()
-        self._left -= CONTAINER_WEIGHT + len(copied)
-        if depth >= MAX_DEPTH or self._left < 0:
+    def copy(self, value: Any, depth: int) -> tuple[Any, int]:
+        """Give a copy of a value, and its weight."""
+        kind = type(value)
+        if kind is dict:
+            return self._object(value, depth)
+        if kind is list:
+            return self._array(value, depth)
+        if not ((value.isascii() or _is_writable(value)) if kind is str else _is_plain_scalar(value)):
             raise OddError
-        if type(value) is dict:
-            for key in copied:
-                if type(key) is not str or not (key.isascii() or _is_writable(key)):
-                    raise OddError
-            self._fill(copied, copied.items(), depth)
-        elif not _are_numbers(copied):
-            self._fill(copied, enumerate(copied), depth)
-        return copied
+        return value, value.__sizeof__()
 
-    def _fill(self, copied: Any, items: Any, depth: int) -> None:
-        for place, item in items:
-            kind = type(item)
-            if kind is str:
-                if not (item.isascii() or _is_writable(item)):
-                    raise OddError
-            elif kind is dict or kind is list:
-                copied[place] = self.container(item, depth + 1)
-            elif not _is_plain_scalar(item):
+    # Dicts and lists are copied in one step, since another thread may be changing them. Then only what is a container
+    # in turn is replaced: a dict may be given new values while it is walked through. The two look alike and stand
+    # apart, and do not ask for the copy of a text: what a call costs is felt for each value.
+
+    def _object(self, value: dict[Any, Any], depth: int) -> tuple[Any, int]:
+        copied = value.copy()
+        self.left -= CONTAINER_WEIGHT + len(copied)
+        if depth >= MAX_DEPTH or self.left < 0:
+            raise OddError
+        size = copied.__sizeof__()
+        for name, item in copied.items():
+            if type(name) is not str or not (name.isascii() or _is_writable(name)):
                 raise OddError
+            size += len(name)
+            kind = type(item)
+            if kind is dict or kind is list:
+                copied[name], weight = self.copy(item, depth + 1)
+                size += weight
+                continue
+            if not ((item.isascii() or _is_writable(item)) if kind is str else _is_plain_scalar(item)):
+                raise OddError
+            size += item.__sizeof__()
+        return copied, size
+
+    def _array(self, value: list[Any], depth: int) -> tuple[Any, int]:
+        copied = value.copy()
+        self.left -= CONTAINER_WEIGHT + len(copied)
+        if depth >= MAX_DEPTH or self.left < 0:
+            raise OddError
+        size = copied.__sizeof__()
+        if _are_numbers(copied):
+            return copied, size + FLOAT * len(copied)
+        for place, item in enumerate(copied):
+            kind = type(item)
+            if kind is dict or kind is list:
+                copied[place], weight = self.copy(item, depth + 1)
+                size += weight
+                continue
+            if not ((item.isascii() or _is_writable(item)) if kind is str else _is_plain_scalar(item)):
+                raise OddError
+            size += item.__sizeof__()
+        return copied, size
 
 
 def _is_plain_scalar(value: Any) -> bool:
     kind = type(value)
     if kind is int:
-        return bool(value.bit_length() <= MAX_INTEGER_BITS)
+        bits: int = value.bit_length()
+        return bits <= MAX_INTEGER_BITS
     if kind is float:
         return isfinite(value)
     return value is None or kind is bool
@@ -82,7 +105,11 @@ def _is_plain_scalar(value: Any) -> bool:
 
 def _are_numbers(items: list[Any]) -> bool:
     """Tell whether a list is an embedding: floats alone, all of them finite, in two steps that run in C."""
-    return len(items) > 1 and type(items[0]) is float and {float}.issuperset(map(type, items)) and isfinite(sum(items))
+    return len(items) > 1 and type(items[0]) is float and _are_floats(items) and isfinite(sum(items))
+
+
+def _are_floats(items: list[Any]) -> bool:
+    return {float}.issuperset(map(type, items))
 
 
 def _is_writable(text: str) -> bool:
@@ -94,22 +121,20 @@ def _is_writable(text: str) -> bool:
     return True
 
 
-def _odd() -> Any:
-    raise OddError
-
-
 def weigh(value: Any) -> int:
     """Give the bytes of memory that a plain value takes; what several places share counts for each."""
     kind = type(value)
     size = int(value.__sizeof__())
     if kind is dict:
         for name, item in value.items():
-            size += len(name) + (item.__sizeof__() if type(item) is str else weigh(item))
+            kind = type(item)
+            size += len(name) + (weigh(item) if kind is dict or kind is list else item.__sizeof__())
     elif kind is list:
-        if value and type(value[0]) is float:
+        if value and type(value[0]) is float and _are_floats(value):
             return size + FLOAT * len(value)
         for item in value:
-            size += weigh(item)
+            kind = type(item)
+            size += weigh(item) if kind is dict or kind is list else item.__sizeof__()
     return size
 
 

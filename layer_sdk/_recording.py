@@ -87,10 +87,11 @@ class Recorder:
     def append(self, session_id: UUID, **fields: Any) -> None:
         """Record an action; the fields are those of `Drafts.action`."""
         try:  # what `guard` does, without the price of a context manager on the host's path
-            action = LENIENT.action(**fields)
-            if self._scrub is not None:
-                action = self._scrub(action)
-            self._sink.append(session_id, action)
+            action, size = LENIENT.weighed(**fields)
+            if self._scrub is None:
+                self._sink.append(session_id, action, size)
+            else:
+                self._sink.append(session_id, self._scrub(action))
         except DiscardedError as error:
             self._sink.discard(session_id, str(error))
         except Exception as error:  # noqa: BLE001  (the whole point)
@@ -111,16 +112,26 @@ class Recorder:
             swallow("recording an action", error)
 
     def _build(self, tell: Tell) -> Built:
-        built = Built([], [])
-        with suppressed():  # a `before_send` that asks a model would be recorded, and asked of that, without end
-            for fields in tell():
-                self._add(built, fields)
+        built = Built([], [], [])
+        if self._scrub is None:
+            self._add_all(built, tell)
+        else:
+            with suppressed():  # a `before_send` that asks a model would be recorded, and asked of that, without end
+                self._add_all(built, tell)
         return built
+
+    def _add_all(self, built: Built, tell: Tell) -> None:
+        for fields in tell():
+            self._add(built, fields)
 
     def _add(self, built: Built, fields: Mapping[str, Any]) -> None:
         try:
-            action = LENIENT.action(**fields)
-            built.requests.append(action if self._scrub is None else self._scrub(action))
+            action, size = LENIENT.weighed(**fields)
+            if self._scrub is None:
+                built.sizes.append(size)
+            else:
+                action = self._scrub(action)
+            built.requests.append(action)
         except DiscardedError as error:
             built.discarded.append(str(error))
         except Exception as error:  # noqa: BLE001  (the others are none the worse)
@@ -171,11 +182,13 @@ def session_of_call(current: _Session | None, recorder: Recorder, given: Session
 
     An id that is given names a session that there is, begun by whoever made the id; a natural key begins its session.
     """
+    if given is None:
+        session = _Session(new_session_id()) if current is None else current
+        return session.record(recorder).session_id
     found = uuid_of(given)
     if found is not None:
         return found
-    session = current if current is not None and given is None else _Session(_chosen(recorder, given))
-    return session.record(recorder).session_id
+    return _Session(_chosen(recorder, given)).record(recorder).session_id
 
 
 def _object(attributes: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,9 +1,16 @@
-"""Whether requests is as it comes out of the box: who replaced one of its methods wants each request to come by."""
+"""Whether requests, and what is below it, are as they come out of the box.
+
+Who replaced one of their methods, to trace, record or fake, wants each request to come by.
+"""
 
 from __future__ import annotations
 
+import socket
+import ssl
+from http import client
+from operator import attrgetter
 from types import FunctionType
-from typing import Any
+from typing import Any, List, Tuple
 
 from requests import models, sessions
 from requests.adapters import HTTPAdapter
@@ -11,6 +18,11 @@ from requests.cookies import RequestsCookieJar
 from requests.sessions import Session
 from requests.structures import CaseInsensitiveDict
 from urllib3 import PoolManager
+from urllib3 import connection as connections
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.response import HTTPResponse
+
+Places = List[Tuple[Any, Tuple[str, ...]]]
 
 # What runs between `Session.request` and urllib3, and comes back.
 SESSION = (
@@ -31,7 +43,7 @@ ADAPTER = (
     "add_headers",
     "request_url",
 )
-PLACES: list[tuple[Any, tuple[str, ...]]] = [
+PLACES: Places = [
     (Session, SESSION),
     (HTTPAdapter, ADAPTER),
     (
@@ -63,27 +75,110 @@ PLACES: list[tuple[Any, tuple[str, ...]]] = [
         ),
     ),
 ]
+# What runs between a pool's `urlopen` and the socket, and comes back.
+POOL = ("urlopen", "_get_conn", "_put_conn", "_make_request", "_validate_conn", "_get_timeout", "_raise_timeout")
+CONNECTION = (
+    "request",
+    "putrequest",
+    "putheader",
+    "endheaders",
+    "send",
+    "getresponse",
+    "response_class",
+    "debuglevel",
+    "_http_vsn",
+    "_http_vsn_str",
+    "_output",
+    "_send_output",
+    "_send_request",
+)
+BELOW: Places = [
+    (HTTPConnectionPool, POOL),
+    (HTTPSConnectionPool, POOL),
+    (connections.HTTPConnection, CONNECTION),
+    (connections.HTTPSConnection, CONNECTION),
+    (client.HTTPConnection, CONNECTION),
+    (client.HTTPResponse, ("__init__", "begin", "_read_status", "read", "_close_conn")),
+    (client, ("parse_headers",)),
+    (HTTPResponse, ("__init__", "read", "release_conn", "_init_length")),
+    (connections, ("HTTPConnection", "HTTPSConnection")),
+    (socket.socket, ("makefile",)),
+]
+CONSTANTS = {"debuglevel": 0, "_http_vsn": 11, "_http_vsn_str": "HTTP/1.1"}
+PACKAGES = ("requests.", "urllib3.", "http.", "socket")
+SOCKETS: dict[Any, Any] = {connections.HTTPConnection: socket.socket, connections.HTTPSConnection: ssl.SSLSocket}
+STATE = ("_HTTPConnection__state", "_HTTPConnection__response")
 NO_HOOKS: dict[str, list[Any]] = {"response": []}
 
 
-def _found() -> list[Any]:
-    return [getattr(place, name, None) for place, names in PLACES for name in names]
+class Original:
+    """Functions of others, as they were when the SDK was imported.
+
+    Args:
+        places: Where they are. One that is missing, since a version has it not, is as good as one that was replaced.
+    """
+
+    def __init__(self, places: Places) -> None:
+        # A patch may have come before the SDK.
+        self._was_as_shipped = all(_is_theirs(place, name) for place, names in places for name in names)
+        self._looks = [(place, attrgetter(*names)) for place, names in places]
+        self._found = self._look() if self._was_as_shipped else []
+
+    def is_untouched(self) -> bool:
+        """Tell whether nobody has replaced any of them."""
+        return self._was_as_shipped and self._look() == self._found
+
+    def _look(self) -> list[Any]:
+        try:
+            return [look(place) for place, look in self._looks]
+        except AttributeError:  # taken away
+            return []
 
 
-def _is_theirs(thing: Any) -> bool:
-    """Tell whether requests itself wrote a function: a wrapper can have its name and its module, not its globals."""
+def _is_theirs(place: Any, name: str) -> bool:
+    """Tell whether a package itself wrote a function: a wrapper can have its name and its module, not its globals."""
+    thing = getattr(place, name, None)
+    if name in CONSTANTS:
+        return bool(thing == CONSTANTS[name])
+    if isinstance(thing, type):
+        return thing.__module__.startswith(PACKAGES)
     function = thing.fget if isinstance(thing, property) else thing
-    return type(function) is FunctionType and function.__globals__["__name__"].startswith("requests.")
+    return type(function) is FunctionType and function.__globals__["__name__"].startswith(PACKAGES)
 
 
-_ORIGINAL = _found()
-# Before 2.32.2 an adapter had other ways to find a connection. A patch may also have come before this was imported.
-_WAS_AS_SHIPPED = all(_is_theirs(each) for each in _ORIGINAL)
+# Before 2.32.2 an adapter of requests had other ways to find a connection.
+_requests, _below = Original(PLACES), Original(BELOW)
 
 
 def is_untouched() -> bool:
     """Tell whether nobody has replaced anything in requests."""
-    return _WAS_AS_SHIPPED and _found() == _ORIGINAL
+    return _requests.is_untouched()
+
+
+def is_plain_pool(pool: Any) -> bool:
+    """Tell whether a pool is one of urllib3's own, straight to a server, and nobody has replaced anything below it."""
+    return (
+        type(pool) in {HTTPConnectionPool, HTTPSConnectionPool}
+        and vars(pool).keys().isdisjoint(POOL)
+        and pool.proxy is None
+        and not pool.proxy_headers
+        and getattr(pool, "ResponseCls", HTTPResponse) is HTTPResponse  # before urllib3 2
+        and _below.is_untouched()
+    )
+
+
+def is_plain_connection(connection: Any) -> bool:
+    """Tell whether a connection is one of urllib3's own that is open, trusted and has nothing else to do."""
+    kind, state, answer = type(connection), *(getattr(connection, name, None) for name in STATE)
+    return (
+        kind in SOCKETS
+        and type(connection.sock) is SOCKETS[kind]
+        and vars(connection).keys().isdisjoint(CONNECTION)
+        and state == "Idle"
+        and (answer is None or answer.isclosed())
+        and (kind is connections.HTTPConnection or connection.is_verified)
+        and ":" not in connection.host
+    )
 
 
 def is_plain_session(session: Session) -> bool:

@@ -22,6 +22,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_netrc_auth, select_proxy
 from urllib3 import exceptions as urllib3_failed
 
+from ._kept import Headers, Received, ask
 from ._retry import untried
 from ._secrets import Secret
 from ._shipped import is_plain_adapter, is_plain_session, is_untouched
@@ -67,11 +68,10 @@ READING: Kinds = (
 )
 
 Seconds = Tuple[Optional[float], Optional[float]]
-Headers = Secret["dict[str, str]"]
 
 
 class Asking:
-    """A request to send. An `httpx.Auth` of ours can do with it what it does with httpx's.
+    """A request to send. Whatever puts credentials on requests does the same with it as with one of httpx's.
 
     Args:
         method: Its method.
@@ -194,6 +194,8 @@ class Shortcut:
         adapter.cert_verify(pool, asking.url, *settings.tls)
         retries = adapter.max_retries if self._is_retried else untried(adapter)
         response = _sent(pool, (parts[2] or "/") + (parts[3] or ""), asking, headers, (retries, limits))
+        if isinstance(response, Received):
+            return Answer(response.status, response.headers, response.content, response.reason)
         answer = Answer(response.status, CaseInsensitiveDict(response.headers), b"", response.reason or "", response)
         if not answer.is_redirect:
             self._keep_cookies(answer, asking)
@@ -298,7 +300,10 @@ def _found_out(adapter: Any, origin: str, given: Secret[_Given]) -> _Settings:
 
 def _sent(pool: Any, path: str, asking: Asking, headers: Headers, how: tuple[Any, Any]) -> Any:
     try:
-        return pool.urlopen(
+        found = ask(pool, path, asking, headers, how)
+        if isinstance(found, Received):
+            return found
+        return found.urlopen(
             asking.method,
             path,
             body=asking.body or None,

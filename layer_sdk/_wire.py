@@ -7,18 +7,17 @@ import re
 from typing import TYPE_CHECKING, Any, Callable, Mapping, TypeVar
 from uuid import UUID, uuid4
 
-import httpx
+from urllib3.exceptions import InvalidHeader
 
 from layer_api.api.applications import create_application, list_applications
 from layer_api.api.firewall import firewall_session_lookup
 from layer_api.api.sessions import append_action, create_session
-from layer_api.client import Client
 from layer_api.errors import UnusableBody
 
-from . import _http
 from ._direct import DirectClient
 from ._log import warn
 from ._retry import RetryPolicy
+from ._sender import NoAnswerError, Sender
 from ._version import __version__
 from .exceptions import (
     LayerAuthHTTPError,
@@ -41,8 +40,10 @@ from .schemas import (
 )
 
 if TYPE_CHECKING:
+    from layer_api.client import Client
     from layer_api.types import Response
-from urllib3.exceptions import InvalidHeader
+
+    from ._credentials import Credentials
 
 T = TypeVar("T")
 
@@ -55,18 +56,25 @@ CHALLENGE = re.compile(r'\berror_description="((?:[^"\\]|\\.)*)"', re.IGNORECASE
 
 
 def raw_client(
-    base_url: str, session: Any, timeout: float, auth: httpx.Auth | None = None, *, is_retried: bool = True
+    base_url: str, session: Any, timeout: float, credentials: Credentials | None = None, *, is_retried: bool = True
 ) -> Client:
-    """Make a generated client that sends over a `requests.Session`.
+    """Make a generated client that sends over a `requests.Session`. It is what loads httpx.
 
     Args:
         base_url: Where paths are appended.
         session: The `requests.Session` to send with.
         timeout: Seconds to connect and to wait for an answer, each.
-        auth: Puts credentials on each request.
+        credentials: Puts them on each request.
         is_retried: Whether the session's adapters may retry.
     """
-    transport = _http.RequestsTransport(session, is_retried=is_retried)
+    import httpx
+
+    from layer_api.client import Client
+
+    from ._http import ProviderAuth, RequestsTransport
+
+    transport = RequestsTransport(session, is_retried=is_retried)
+    auth = None if credentials is None else ProviderAuth(credentials)
     client = Client(
         base_url=base_url,
         headers=dict(HEADERS),
@@ -79,11 +87,11 @@ def raw_client(
 
 
 def direct_client(
-    base_url: str, session: Any, timeout: float, auth: _http.ProviderAuth | None = None, *, is_retried: bool = True
+    base_url: str, session: Any, timeout: float, credentials: Credentials | None = None, *, is_retried: bool = True
 ) -> Client:
     """Make what the generated functions take for a client, and what the SDK sends with; see `_direct`."""
-    transport = _http.RequestsTransport(session, is_retried=is_retried)
-    return DirectClient(base_url, transport, HEADERS, timeout, auth).as_client
+    sender = Sender(session, is_retried=is_retried)
+    return DirectClient(base_url, sender, HEADERS, timeout, credentials).as_client
 
 
 class Wire:
@@ -169,9 +177,9 @@ def _call(doing: str, function: Callable[..., Response[Any]], *arguments: Any, *
         answer = function(*arguments, **options)
     except UnusableBody as error:
         raise _unusable(doing, error.status_code, error.content, error.headers, http_error) from error.__cause__
-    except httpx.HTTPError as error:
+    except NoAnswerError as error:
         kind = LayerFirewallRequestError if firewall else LayerRequestError
-        raise kind(f"{doing}: no answer: {error}") from error.__cause__ or error
+        raise kind(f"{doing}: no answer: {error}") from error.__cause__
     if not 200 <= answer.status_code < 300:
         raise _refused(doing, answer, http_error)
     return answer

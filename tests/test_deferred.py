@@ -7,6 +7,7 @@ import gc
 import signal
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Iterable, NoReturn
 from uuid import UUID, uuid4
 
@@ -19,7 +20,7 @@ from layer_sdk.delivery._account import Account
 from layer_sdk.delivery._builder import TURN, Batch, Builder, Made
 from layer_sdk.delivery._flights import Job
 from layer_sdk.delivery._lane import MAX_BYTES, Lane
-from layer_sdk.delivery._record import LANE, Record
+from layer_sdk.delivery._record import LANE, OVERHEAD, Record
 from layer_sdk.schemas import SessionActionKind, SessionRequest
 
 if TYPE_CHECKING:
@@ -226,6 +227,26 @@ def test_thread_that_builds_is_known_while_it_does() -> None:
 
     builder.build({deferred(): look})
     assert [True, False, False] == [*found, builder.is_mine]
+
+
+def test_weight_that_is_known_is_taken() -> None:
+    """What is built weighs what it is said to weigh and, where nothing is said, what its contents do."""
+    builds = [lambda: Built([request("0"), request("1")], [], [1000, 2000]), lambda: Built([request("2")], [])]
+    batch = Builder(lambda: True).build({deferred(): build for build in builds})
+    expected = [OVERHEAD + 1000, OVERHEAD + 2000, action("2").size]
+    assert expected == [record.size for made in batch.made.values() for record in made.records]
+
+
+@pytest.mark.parametrize("is_scrubbed", [False, True])
+def test_action_weighs_what_is_sent(make_layer: MakeLayer, *, is_scrubbed: bool) -> None:
+    """An action that is put into words later weighs what is sent of it, after what `before_send` made of it."""
+    scrub: dict[str, Any] = {"before_send": lambda _: request("long" * 1000)} if is_scrubbed else {}
+    mine = make_layer(delivery="inline", **scrub)
+    assert mine._parts is not None
+    build = partial(mine._parts.recorder._build, lambda: [{"kind": "embeddings", "data": {"key": "0"}}])
+    (made,) = Builder(lambda: True).build({deferred(): build}).made.values()
+    expected = action("long" * 1000 if is_scrubbed else "0").size
+    assert [expected] == [record.size for record in made.records]
 
 
 def test_nothing_that_is_built_shows_what_it_holds() -> None:

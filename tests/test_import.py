@@ -111,6 +111,79 @@ layer.shutdown()
     } == seen
 
 
+def test_httpx_is_loaded_with_the_raw_client_alone() -> None:
+    """Neither delivery nor an explicit call loads it: openai looks into `sys.modules` for it while a worker imports."""
+    seen = run(
+        """
+import json, sys, threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+asked = []
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        asked.append(self.path)
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(201)
+        self.end_headers()
+        self.wfile.write(b'{"session_id": "2ed6657d-e927-568b-95e1-2665a8aea6a2"}')
+    def log_message(self, *_): pass
+server = HTTPServer(("127.0.0.1", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+def found():
+    return sorted({"asyncio", "httpx", "layer_api.client", "layer_sdk._http"} & set(sys.modules))
+from layer_sdk import BearerToken, layer
+layer.init(base_url=f"http://127.0.0.1:{server.server_port}", application_id="a", auth_provider=BearerToken("t"))
+with layer.session():
+    pass
+layer.flush(10)
+delivered = [found(), len(asked)]
+layer.create_session()
+called = [found(), len(asked)]
+layer.raw
+print(json.dumps({"delivered": delivered, "called": called, "raw": found()}))
+layer.shutdown()
+server.shutdown()
+server.server_close()
+"""
+    )
+    assert {
+        "delivered": [[], 1],
+        "called": [[], 2],
+        "raw": ["httpx", "layer_api.client", "layer_sdk._http"],
+    } == seen
+
+
+def test_fork_waits_while_the_raw_client_is_loaded() -> None:
+    """Threads that ask for it at once get one, and a child forked meanwhile is not left with a half loaded httpx."""
+    seen = run(
+        """
+import json, os, signal, sys, threading, time, warnings
+from layer_sdk import layer
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads
+begun = threading.Event()
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "httpx._client":
+            begun.set()
+            time.sleep(0.3)
+sys.meta_path.insert(0, Slow())
+layer.init(base_url="http://127.0.0.1:9", application_id="a")
+clients = []
+threads = [threading.Thread(target=lambda: clients.append(layer.raw)) for _ in range(4)]
+for thread in threads:
+    thread.start()
+begun.wait(10)
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    os._exit(0 if layer.raw.get_httpx_client() and layer.raw_async.get_async_httpx_client() else 1)
+for thread in threads:
+    thread.join()
+print(json.dumps({"child": os.waitpid(child, 0)[1], "clients": len(set(map(id, clients)))}))
+"""
+    )
+    assert {"child": 0, "clients": 1} == seen
+
+
 def test_recording_in_the_middle_of_an_import_waits_for_no_worker() -> None:
     """While a worker waits for what the host imports, a finalizer that records in that import does not wait for it."""
     seen = run(

@@ -29,13 +29,18 @@ from hypothesis import strategies as st
 from pydantic import v1 as pydantic_v1
 
 from layer_sdk import LayerRequestPreparationError, SessionActionError
-from layer_sdk._json import to_json, to_json_or_repr
-from layer_sdk._plain import MAX_DEPTH, MAX_VALUES
+from layer_sdk._json import JSON, to_json_or_repr, weighed_json, weighed_json_or_repr
+from layer_sdk._plain import MAX_DEPTH, MAX_VALUES, weigh
 
 UTC = datetime.timezone.utc
 CEST = datetime.timezone(datetime.timedelta(hours=2))
 NOON = datetime.datetime(2026, 3, 2, 12, tzinfo=UTC)
 ID = uuid.UUID("2ed6657d-e927-568b-95e1-2665a8aea6a2")
+
+
+def to_json(value: Any, where: str) -> JSON:
+    """Copy what is handed over on purpose."""
+    return weighed_json(value, where)[0]
 
 
 class Colour(enum.Enum):
@@ -696,3 +701,12 @@ def test_moment_stays_the_same_moment(value: datetime.datetime) -> None:
     assert "Z" == text[-1]
     offset = value.utcoffset() or datetime.timedelta(0)
     assert value.replace(tzinfo=None, fold=0) - offset == datetime.datetime.fromisoformat(text[:-1])
+
+
+@settings(deadline=None)
+@given(JSON_VALUES, st.sampled_from([lambda value: value, lambda value: (value, value)]))
+def test_weight_is_that_of_the_copy(value: Any, around: Callable[[Any], Any]) -> None:
+    """What is weighed as it is copied, be it plain or odd, weighs what its copy does."""
+    copied = to_json(around(value), "data")
+    expected = (copied, weigh(copied))
+    assert (expected, expected) == (weighed_json(around(value), "data"), weighed_json_or_repr(around(value)))

@@ -16,7 +16,7 @@ from urllib3 import exceptions as theirs
 from urllib3.util.retry import Retry
 
 from layer_sdk import _shortcut
-from layer_sdk._http import RequestsTransport
+from layer_sdk._sender import Sender
 from layer_sdk._shortcut import Asking, Shortcut
 from leaks import shown_in_frames, told
 from scripted_server import Answer, ScriptedServer
@@ -34,7 +34,7 @@ PATHS = st.text('ab/.%2e7Fü ?&=#;:@[]~-_"|', max_size=14)
 
 
 def ask(session: requests.Session, url: str, path: str = "/") -> Any:
-    return outcome(lambda: RequestsTransport(session).exchange(Asking("POST", url + path, {}, b"body", SECONDS)))
+    return outcome(lambda: Sender(session).exchange(Asking("POST", url + path, {}, b"body", SECONDS)))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -176,10 +176,10 @@ def test_pool_that_is_in_use_outlives_others(scripted: Scripted, kind: type[requ
 def test_forked_child_uses_connections_of_its_own(scripted: Scripted, kind: type[requests.Session]) -> None:
     """A child leaves the parent's connection alone, and the parent goes on with it."""
     server = scripted(lambda asked: Answer(200, asked.body))
-    transport = RequestsTransport(kind())
+    sender = Sender(kind())
 
     def echoed(body: bytes) -> bool:
-        return body == transport.exchange(Asking("POST", f"{server.url}/", {}, body, SECONDS)).content
+        return body == sender.exchange(Asking("POST", f"{server.url}/", {}, body, SECONDS)).content
 
     assert echoed(b"before")
     child = os.fork()
@@ -195,12 +195,12 @@ def test_threads_share_a_session_while_its_owner_changes_it(scripted: Scripted, 
     """Each of eight threads gets its own answers, while the session is closed and given adapters and headers."""
     server = scripted(lambda asked: Answer(200, asked.body))
     session = kind()
-    transport = RequestsTransport(session)
+    sender = Sender(session)
     is_over = threading.Event()
 
     def echo(number: int) -> bool:
         body = str(number).encode()
-        return body == transport.exchange(Asking("POST", f"{server.url}/", {}, body, SECONDS)).content
+        return body == sender.exchange(Asking("POST", f"{server.url}/", {}, body, SECONDS)).content
 
     def change() -> None:
         number = 0
@@ -246,8 +246,8 @@ def test_file_that_changes_is_noticed_in_time(
     server = scripted(Answer())
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setattr(_shortcut, "MAX_AGE", age)
-    transport = RequestsTransport(requests.Session())
+    sender = Sender(requests.Session())
     for _ in range(2):
-        transport.exchange(Asking("POST", f"{server.url}/", {}, None, SECONDS))
+        sender.exchange(Asking("POST", f"{server.url}/", {}, None, SECONDS))
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password pass\n")
     assert [None, noticed] == [asked.headers.get("Authorization") for asked in server.asked]

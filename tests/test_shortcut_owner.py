@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from functools import wraps
 from http.cookiejar import LWPCookieJar
 from pathlib import Path
 from typing import Any, Callable
@@ -18,11 +17,11 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import PoolManager
 
 from layer_sdk import _shipped
-from layer_sdk._http import RequestsTransport
+from layer_sdk._sender import Sender
 from layer_sdk._shortcut import Answer as ShortAnswer
 from layer_sdk._shortcut import Asking, Shortcut
 from scripted_server import Answer, ScriptedServer
-from two_ways import SECONDS
+from two_ways import SECONDS, recorder
 
 Scripted = Callable[..., ScriptedServer]
 
@@ -35,24 +34,11 @@ def asking(server: ScriptedServer, url: str | None = None) -> Asking:
 
 
 def send(session: requests.Session, server: ScriptedServer) -> ShortAnswer:
-    return RequestsTransport(session).exchange(asking(server))
+    return Sender(session).exchange(asking(server))
 
 
 def is_short(session: requests.Session, server: ScriptedServer) -> bool:
     return Shortcut(session).send(asking(server), SECONDS) is not None
-
-
-def recorder(original: Any, calls: list[Any]) -> Any:
-    """Wrap a function or a property as instrumentation does, with its name and its module."""
-    if isinstance(original, property):
-        return property(recorder(original.fget, calls))
-
-    @wraps(original)
-    def recording(*arguments: Any, **options: Any) -> Any:
-        calls.append(arguments)
-        return original(*arguments, **options)
-
-    return recording
 
 
 def test_session_out_of_the_box_goes_the_short_way(scripted: Scripted) -> None:
@@ -113,9 +99,9 @@ def send(*arguments, **options):
     print("seen")
     return original(*arguments, **options)
 requests.Session.send = send
-from layer_sdk._http import RequestsTransport
+from layer_sdk._sender import Sender
 from layer_sdk._shortcut import Asking
-RequestsTransport(requests.Session()).exchange(Asking("POST", "{server.url}/", {{}}, b"", (5.0, 5.0)))
+Sender(requests.Session()).exchange(Asking("POST", "{server.url}/", {{}}, b"", (5.0, 5.0)))
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
@@ -183,14 +169,14 @@ def test_promises_are_kept(scripted: Scripted) -> None:
     """Auth, params, hooks, headers and adapters of a session, all given after its first request, work."""
     server = scripted(Answer(202))
     session = requests.Session()
-    transport = RequestsTransport(session)
-    transport.exchange(asking(server))
+    sender = Sender(session)
+    sender.exchange(asking(server))
     seen: list[int] = []
     session.auth = ("me", "pass")
     session.params = {"a": "1"}
     session.hooks["response"].append(lambda response, **_: seen.append(response.status_code))
     session.headers.update({"X-Team": "a", "User-Agent": None})  # type: ignore[dict-item]
-    transport.exchange(asking(server))
+    sender.exchange(asking(server))
     asked = server.asked[1]
     assert ("/v1/sessions?a=1", "Basic bWU6cGFzcw==", [202]) == (asked.path, asked.headers["Authorization"], seen)
     assert ("a", True) == (asked.headers["X-Team"], asked.headers["User-Agent"].startswith("python-urllib3"))
@@ -202,10 +188,10 @@ def test_proxy_that_appears_in_the_environment_is_used(
 ) -> None:
     """From one request to the next, a proxy comes, is bypassed, and goes."""
     server, proxy = scripted(Answer(202)), scripted(Answer(200))
-    transport = RequestsTransport(requests.Session())
+    sender = Sender(requests.Session())
 
     def status() -> int:
-        return transport.exchange(asking(server)).status_code
+        return sender.exchange(asking(server)).status_code
 
     found = [status()]
     monkeypatch.setenv(name, proxy.url)

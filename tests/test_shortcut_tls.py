@@ -11,7 +11,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from authority import Authority
-from layer_sdk._http import RequestsTransport
+from layer_sdk._sender import Sender
 from layer_sdk._shortcut import Asking, Shortcut
 from scripted_server import Answer, ScriptedServer
 from two_ways import SECONDS, LongSession, outcome, without_chance
@@ -46,8 +46,8 @@ def asking(server: ScriptedServer) -> Asking:
 
 
 def ask(session: requests.Session, server: ScriptedServer) -> Any:
-    transport = RequestsTransport(session)
-    found = [outcome(lambda: transport.exchange(asking(server))) for _ in range(2)]
+    sender = Sender(session)
+    found = [outcome(lambda: sender.exchange(asking(server))) for _ in range(2)]
     session.close()
     return without_chance(found, server.url.rpartition(":")[2])
 
@@ -137,4 +137,21 @@ def test_trust_of_an_adapter_is_its_own(server: ScriptedServer, authority: Autho
         shortcut.send(asking(server), SECONDS)
     own_context(session, authority)
     assert b"body" == getattr(shortcut.send(asking(server), SECONDS), "content", None)
+    session.close()
+
+
+def test_answer_over_a_connection_that_was_used_before_is_read_without_urllib3(
+    server: ScriptedServer, authority: Authority
+) -> None:
+    """So it is over TLS, unless nobody said whom to trust: of that urllib3 warns at each request."""
+    session = requests.Session()
+    shortcut = Shortcut(session)
+    session.verify = str(authority.path)
+    assert [True, False, False] == [
+        getattr(shortcut.send(asking(server), SECONDS), "raw", 0) is not None for _ in "abc"
+    ]
+    session.verify = False
+    for _ in "abc":
+        with pytest.warns(urllib3.exceptions.InsecureRequestWarning):
+            assert b"body" == getattr(shortcut.send(asking(server), SECONDS), "content", None)
     session.close()

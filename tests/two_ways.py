@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import socket
+import struct
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, Callable, ClassVar, Mapping, Sequence
 
 import requests
 from urllib3.exceptions import HTTPError
 
-from layer_sdk._http import CONFINED, RequestsTransport
+from layer_sdk._sender import CONFINED, Sender
 from layer_sdk._shortcut import Asking, Shortcut
 from scripted_server import Answer, Asked, ScriptedServer
 
@@ -25,19 +28,25 @@ class LongSession(requests.Session):
 
 
 class RawServer:
-    """Answers each request with bytes as they are, and closes the connection where they end with CLOSE.
+    """Answers each request with bytes as they are, but for marks in them that have it do something.
+
+    CLOSE at the end closes the connection, RESET breaks it off, PAUSE waits long enough for what is before to be read
+    alone, and LATE for longer than any case has time. EARLY at the beginning answers a request whose body is not read.
 
     Args:
         answers: The answers in order, the last one again and again.
+        host: Where it listens.
     """
 
-    CLOSE = b"<close>"
+    CLOSE, RESET = b"<close>", b"<reset>"
+    PAUSE, LATE, EARLY = b"<pause>", b"<late>", b"<early>"
+    WAITS: ClassVar = {PAUSE: 0.01, LATE: 0.6}
 
-    def __init__(self, *answers: bytes) -> None:
+    def __init__(self, *answers: bytes, host: str = "127.0.0.1") -> None:
         self.asked: list[Asked] = []
         self.connections: set[Any] = set()
         self._answers = list(answers)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -61,18 +70,31 @@ class RawServer:
                 while field_line := stream.readline().strip():
                     name, _, value = field_line.decode("latin-1").partition(": ")
                     headers[name] = value
-                body = stream.read(int(headers.get("Content-Length", "0")))
+                answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+                is_read = not answer.startswith(self.EARLY)
+                body = stream.read(int(headers.get("Content-Length", "0"))) if is_read else b""
                 method, path, _ = line.decode().split()
                 self.asked.append(Asked(method, path, headers, body, client))
                 self.connections.add(client)
-                answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-                connection.sendall(answer.replace(self.CLOSE, b""))
-                if answer.endswith(self.CLOSE):
+                if not self._answer(connection, answer):
                     return
 
+    def _answer(self, connection: socket.socket, answer: bytes) -> bool:
+        """Send an answer; False where the connection is of no more use."""
+        for part in re.split(b"(<[a-z]+>)", answer):
+            if part == self.RESET:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if part in {self.CLOSE, self.RESET}:
+                return False
+            if part in self.WAITS:
+                time.sleep(self.WAITS[part])
+            elif part != self.EARLY:
+                connection.sendall(part)
+        return True
 
-def _nothing(_: requests.Session) -> None:
-    pass
+
+def nothing(_: requests.Session) -> None:
+    """Leave a session as it is."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +122,8 @@ class Case:
     headers: Mapping[str, str] = field(default_factory=lambda: {"Accept": "application/json", "X-Mine": "1"})
     body: bytes | None = b'{"a": 1}'
     times: int = 1
-    prepare: Callable[[requests.Session], object] = _nothing
-    between: Callable[[requests.Session], object] = _nothing
+    prepare: Callable[[requests.Session], object] = nothing
+    between: Callable[[requests.Session], object] = nothing
     confined: bool = False
     is_retried: bool = True
     timeout: tuple[float | None, float | None] = SECONDS
@@ -122,11 +144,11 @@ class Case:
 def told(case: Case, session: requests.Session) -> dict[str, Any]:
     """Give all that can be told of a case: by the server, by who asked, and by the session afterwards."""
     case.prepare(session)
-    transport = RequestsTransport(session, is_retried=case.is_retried)
+    sender = Sender(session, is_retried=case.is_retried)
     with case.server() as server:
         answers = []
         for _ in range(case.times):
-            answers.append(outcome(lambda: transport.exchange(case.asking(server.url))))
+            answers.append(outcome(lambda: sender.exchange(case.asking(server.url))))
             case.between(session)
         found = {
             "asked": [(each.method, each.path, list(each.headers.items()), each.body) for each in server.asked],
@@ -182,10 +204,10 @@ def _chain(error: BaseException) -> list[Any]:
 def _pools(session: requests.Session) -> list[Any]:
     pools: Any = [vars(adapter)["poolmanager"].pools for adapter in session.adapters.values() if vars(adapter)]
     each = [manager[key] for manager in pools for key in manager.keys()]  # noqa: SIM118  (no dict)
-    return [
+    return sorted(
         (pool.num_connections, pool.num_requests, pool.pool.qsize(), sum(conn is not None for conn in pool.pool.queue))
         for pool in each
-    ]
+    )
 
 
 def without_chance(found: Any, port: str = "PORT") -> Any:
@@ -197,3 +219,16 @@ def without_chance(found: Any, port: str = "PORT") -> Any:
     if isinstance(found, (list, tuple)):
         return [without_chance(each, port) for each in found]
     return found
+
+
+def recorder(original: Any, calls: list[Any]) -> Any:
+    """Wrap a function or a property as instrumentation does, with its name and its module."""
+    if isinstance(original, property):
+        return property(recorder(original.fget, calls))
+
+    @wraps(original)
+    def recording(*arguments: Any, **options: Any) -> Any:
+        calls.append(arguments)
+        return original(*arguments, **options)
+
+    return recording

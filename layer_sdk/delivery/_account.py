@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ class Account:
     def __init__(self) -> None:
         self.bytes = 0
         self._sequence = 0
-        self._states: Counter[str] = Counter()
-        self._dropped: Counter[str] = Counter()
-        self._dead: Counter[str] = Counter()
+        self._states: defaultdict[str, int] = defaultdict(int)  # no Counter, which takes three times as long to count
+        self._dropped: defaultdict[str, int] = defaultdict(int)
+        self._dead: defaultdict[str, int] = defaultdict(int)
         self._tickets: list[Ticket] = []
         self.ended: list[Any] = []
 

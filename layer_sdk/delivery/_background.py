@@ -87,9 +87,9 @@ class BackgroundDelivery:
         if isinstance(request.session_id, UUID):
             self._accept(request.session_id, Record(request))
 
-    def append(self, session_id: UUID, request: SessionActionRequest) -> None:
+    def append(self, session_id: UUID, request: SessionActionRequest, size: int | None = None) -> None:
         """Take an action of a session."""
-        self._accept(session_id, Record(request))
+        self._accept(session_id, Record(request, size=size))
 
     def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False) -> None:
         """Take what a worker is to put into words; with a spool it is written first, so that has to be done now."""
@@ -97,8 +97,8 @@ class BackgroundDelivery:
             self._accept(session_id, Record.later(build, size, opens=opens))
             return
         built = built_of(build)
-        for request in built.requests:
-            self._accept(session_id, Record(request))
+        for request, weight in built.weighed:
+            self._accept(session_id, Record(request, size=weight))
         for reason in built.discarded:
             self.discard(session_id, reason)
 
@@ -155,7 +155,8 @@ class BackgroundDelivery:
             self._is_used = True
             _lifecycle.hook_children()
         flights = self._flights
-        self._write_ahead(session_id, record)
+        if self._journal is not None:
+            self._write_ahead(session_id, record)
         flights.door.do(self._admit, session_id, record)
         flights.tell()
         if _lifecycle.is_ending():

@@ -61,6 +61,8 @@ class Builder:
     def build(self, builds: dict[Record, Build]) -> Batch:
         """Build as many as there is time for, one at least. Call without the lock."""
         me, ends = threading.get_ident(), time.monotonic() + TURN
+        # SystemExit, say, out of a `before_send`, is not to end a worker that serves others as well.
+        caught = BaseException if self._is_worker() else Exception
         made: dict[Record, Made] = {}
         self._threads.add(me)
         try:
@@ -68,14 +70,10 @@ class Builder:
                 if made and time.monotonic() >= ends:
                     return Batch(made, is_late=True)
                 made[record] = Made([], [NOT_BUILT])  # unless it comes back
-                made[record] = self._made_of(build)
+                built = built_of(build, caught)
+                made[record] = Made([Record(request, size=size) for request, size in built.weighed], built.discarded)
         except BaseException as error:  # noqa: BLE001  (what is built is not to be lost by it)
             return Batch(made, interruption=error)
         finally:
             self._threads.discard(me)
         return Batch(made)
-
-    def _made_of(self, build: Build) -> Made:
-        # SystemExit, say, out of a `before_send`, is not to end a worker that serves others as well.
-        built = built_of(build, BaseException if self._is_worker() else Exception)
-        return Made([Record(request) for request in built.requests], built.discarded)

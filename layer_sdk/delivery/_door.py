@@ -50,7 +50,9 @@ class Door:
             try:
                 work(*arguments)
             finally:
-                self._leave()
+                self._inside = None
+                if not self._side.empty():
+                    self._leave()
 
     @contextmanager
     def locked(self) -> Iterator[None]:

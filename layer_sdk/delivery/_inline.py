@@ -54,7 +54,7 @@ class InlineDelivery:
         """Create the session now."""
         self._send("session", lambda: self._create(request))
 
-    def append(self, session_id: UUID, request: SessionActionRequest) -> None:
+    def append(self, session_id: UUID, request: SessionActionRequest, size: int | None = None) -> None:  # noqa: ARG002  (the signature of a Sink)
         """Append the action now."""
         self._send("action", lambda: self._wire.append_action(self.name_of(session_id), request))
 

@@ -86,6 +86,8 @@ def is_ending() -> bool:
 
     That the main thread has ended says nothing alone: the interpreter waits for the others, which may go on for days.
     """
+    if is_main_alive() and not _ended:
+        return False
     return os.getpid() in _ended or (threading.get_ident() == threading.main_thread().ident and not is_main_alive())
 
 

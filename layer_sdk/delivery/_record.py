@@ -87,11 +87,14 @@ class Record:
         waiter: Waiter | None = None,
         *,
         counts: int = 1,
+        size: int | None = None,
+        build: Build | None = None,
+        opens: bool = False,
     ) -> None:
         self.request = request
-        self.build: Build | None = None
-        self.opens = request is not None and isinstance(request, schemas.SessionRequest)
-        self.size = self._weight() if counts else 0
+        self.build = build
+        self.opens = opens or (request is not None and isinstance(request, schemas.SessionRequest))
+        self.size = (weigh_request(request) if size is None else size) + OVERHEAD + LANE * self.opens if counts else 0
         self.waiter = waiter
         self.counts = counts
         self.sequence = 0
@@ -106,18 +109,12 @@ class Record:
     @classmethod
     def later(cls, build: Build, size: int, *, opens: bool = False) -> Record:
         """Make a record whose place others take when it is about to be sent; until then it takes so many bytes."""
-        record = cls(_ABSENT, counts=0)
-        record.build, record.counts, record.opens = build, 1, opens
-        record.size = record.overhead + size
-        return record
+        return cls(_ABSENT, size=size, build=build, opens=opens)
 
     @property
     def overhead(self) -> int:
         """The bytes of memory that it takes beside its contents."""
-        return OVERHEAD + LANE if self.opens else OVERHEAD
-
-    def _weight(self) -> int:
-        return weigh_request(self.request) + self.overhead
+        return OVERHEAD + LANE * self.opens
 
     @property
     def is_ready(self) -> bool:
@@ -132,7 +129,7 @@ class Record:
     def unpark(self, request: SessionRequest | SessionActionRequest) -> None:
         """Come back into memory."""
         self.request = request
-        self.parked, self.size = 0, self._weight()
+        self.parked, self.size = 0, weigh_request(request) + self.overhead
 
 
 _ABSENT: Any = None
@@ -141,8 +138,8 @@ _ABSENT: Any = None
 def built_of(build: Build, caught: type[BaseException] = Exception) -> Built:
     """Build; what goes wrong is a loss with a name."""
     try:
-        requests, discarded = build()
-        return Built(list(requests), list(discarded))
+        requests, discarded, *sizes = build()
+        return Built(list(requests), list(discarded), *sizes)
     except caught as error:
         swallow("putting a recorded call into words", error)
         return Built([], [NOT_BUILT])

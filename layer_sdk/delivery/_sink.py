@@ -21,8 +21,14 @@ class Sink(Protocol):
     def open_session(self, request: SessionRequest) -> None:
         """Take a session that was begun; `request.session_id` is set."""
 
-    def append(self, session_id: UUID, request: SessionActionRequest) -> None:
-        """Take an action of a session that was handed over before, here or in another process."""
+    def append(self, session_id: UUID, request: SessionActionRequest, size: int | None = None) -> None:
+        """Take an action of a session that was handed over before, here or in another process.
+
+        Args:
+            session_id: The session.
+            request: The action.
+            size: How many bytes of memory its contents take, if they were weighed already.
+        """
 
     def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False) -> None:
         """Take what happened in a session, or that it began, to be put into words off the host's thread.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
-from layer_sdk import _http, _wire
+from layer_sdk import _wire
+from layer_sdk._credentials import Credentials
 from layer_sdk._drafts import STRICT
 from layer_sdk._ids import new_session_id
 from layer_sdk._platform import session_attributes
@@ -68,8 +69,8 @@ def judge_firewall(subject: Subject, target: Target) -> Verdict:
 
 
 def _wire_to(subject: Subject, target: Target) -> _wire.Wire:
-    auth = None if subject.provider is None else _http.ProviderAuth(subject.provider, target.url)
-    client = _wire.direct_client(target.url, subject.session, subject.seconds, auth, is_retried=False)
+    credentials = None if subject.provider is None else Credentials(subject.provider, target.url)
+    client = _wire.direct_client(target.url, subject.session, subject.seconds, credentials, is_retried=False)
     return _wire.Wire(client, client)
 
 

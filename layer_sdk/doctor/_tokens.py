@@ -7,7 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Mapping
 
-from layer_sdk._http import credentials
+from layer_sdk._credentials import headers_of
 from layer_sdk._secrets import Secret
 from layer_sdk.auth import OIDCClientCredentials
 from layer_sdk.exceptions import LayerAuthError, LayerRequestError, LayerSDKException
@@ -47,7 +47,7 @@ def judge(subject: Subject) -> Verdict:
     if subject.provider is None:
         return ok("no credentials are configured: requests carry none")
     try:
-        found = credentials(subject.provider)
+        found = headers_of(subject.provider)
     except LayerAuthError as error:
         return failure(str(error), _advice(str(error), subject))
     except LayerRequestError as error:

@@ -53,11 +53,11 @@ class Listener:
         recorder = self._recorder()
         if recorder is None:
             return None
-        named = "" if given is None else given.decode("latin-1") if isinstance(given, bytes) else str(given)
-        key = named.strip()
-        if not key:
-            return Target(self.owner, recorder, session_of_call(_context.current(self.owner), recorder, None))
-        session_id = self._keys.get(key) or self._read(key, recorder)
+        key = "" if given is None else _text(given).strip()
+        if key:
+            session_id = self._keys.get(key) or self._read(key, recorder)
+        else:
+            session_id = session_of_call(_context.current(self.owner), recorder, None)
         return Target(self.owner, recorder, session_id)
 
     def _read(self, key: str, recorder: Recorder) -> UUID:
@@ -67,6 +67,10 @@ class Listener:
             if len(self._keys) > MAX_KEYS:
                 del self._keys[next(iter(self._keys))]
         return session_id
+
+
+def _text(given: object) -> str:
+    return given.decode("latin-1") if isinstance(given, bytes) else str(given)
 
 
 class Target(NamedTuple):

@@ -97,8 +97,10 @@ class Patch:
         @wraps(before)
         def method(self_: Any, *args: Any, **kwargs: Any) -> Any:
             observer, own = None, self._own
-            with suppress(Exception):
+            try:  # noqa: SIM105  (for each call: what a context manager costs is felt)
                 observer = self._observer(self_, args, kwargs)
+            except Exception:  # noqa: BLE001, S110  (even the report of it has failed)
+                pass
             bound = getattr(super(self.cls, self_), self._name) if own is None else own.__get__(self_, type(self_))
             try:
                 answer = bound(*args, **kwargs)
@@ -107,9 +109,11 @@ class Patch:
                     with suppress(Exception):
                         self._tell(observer.failed, error)
                 raise
-            if observer is not None:
-                with suppress(Exception):
+            try:
+                if observer is not None:
                     self._tell(observer.answered, answer)
+            except Exception:  # noqa: BLE001, S110  (even the report of it has failed)
+                pass
             return answer
 
         return method
@@ -118,8 +122,10 @@ class Patch:
         @wraps(before)
         async def method(self_: Any, *args: Any, **kwargs: Any) -> Any:
             observer, own = None, self._own
-            with suppress(Exception):
+            try:  # noqa: SIM105  (for each call: what a context manager costs is felt)
                 observer = self._observer(self_, args, kwargs)
+            except Exception:  # noqa: BLE001, S110  (even the report of it has failed)
+                pass
             bound = getattr(super(self.cls, self_), self._name) if own is None else own.__get__(self_, type(self_))
             try:
                 answer = await bound(*args, **kwargs)
@@ -128,9 +134,11 @@ class Patch:
                     with suppress(Exception):
                         self._tell(observer.failed, error)
                 raise
-            if observer is not None:
-                with suppress(Exception):
+            try:
+                if observer is not None:
                     self._tell(observer.answered, answer)
+            except Exception:  # noqa: BLE001, S110  (even the report of it has failed)
+                pass
             return answer
 
         return method

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from layer_sdk._json import to_json_or_repr
+from layer_sdk._json import weighed_json_or_repr
 from layer_sdk._plain import CONTAINER_WEIGHT, MAX_DEPTH, MAX_VALUES
 
 SCALARS = frozenset({str, int, float, bool, type(None)})
@@ -20,20 +20,32 @@ class _TooDeepError(Exception):
 
 
 def snapshot(value: Any) -> Any:
-    """Copy what an object holds, as far as it can change; what has no form in JSON becomes a short text."""
+    """Copy what an object holds, as far as it can change; what has no form in JSON becomes a short text.
+
+    Fields that are None are left out: an object has them for what the provider did not say.
+    """
+    return weighed_snapshot(value)[0]
+
+
+def weighed_snapshot(value: Any) -> tuple[Any, int]:
+    """Do what `snapshot` does, and give the bytes of memory that it takes, about."""
     if type(value) in SCALARS:
-        return value
+        return value, value.__sizeof__()
     try:
         return _Walk().copy(value, 0)
     except _TooDeepError:  # or holding itself: a walk that takes its time knows what to do
-        return to_json_or_repr(value)
+        return _careful(value)
 
 
-def without_nones(value: Any) -> Any:
-    """Leave out the fields that a snapshot has for what the provider did not say."""
+def _careful(value: Any) -> tuple[Any, int]:
+    copied, size = weighed_json_or_repr(value)
+    return _without_nones(copied), size
+
+
+def _without_nones(value: Any) -> Any:
     if type(value) is dict:
-        return {name: without_nones(item) for name, item in value.items() if item is not None}
-    return [without_nones(item) for item in value] if type(value) is list else value
+        return {name: _without_nones(item) for name, item in value.items() if item is not None}
+    return [_without_nones(item) for item in value] if type(value) is list else value
 
 
 class _Walk:
@@ -44,27 +56,42 @@ class _Walk:
     def __init__(self) -> None:
         self._left = MAX_VALUES
 
-    def copy(self, value: Any, depth: int) -> Any:
+    def copy(self, value: Any, depth: int) -> tuple[Any, int]:
+        """Copy and weigh what is no scalar."""
         kind = type(value)
-        if kind in SCALARS:
-            return value
         if kind is list or kind is tuple:
-            copied = list(value)
-            self._pay(depth, len(copied))
-            return [item if type(item) in SCALARS else self.copy(item, depth + 1) for item in copied]
+            return self._items(list(value), depth)
         fields = value.copy() if kind is dict else fields_of(value)
         if fields is None:
-            return to_json_or_repr(value)
-        self._pay(depth, len(fields))
-        for name, item in list(fields.items()):
-            if type(item) not in SCALARS:
-                fields[name] = None if name in DERIVED else self.copy(item, depth + 1)
-        return fields
-
-    def _pay(self, depth: int, values: int) -> None:
-        self._left -= CONTAINER_WEIGHT + values
+            return _careful(value)
+        self._left -= CONTAINER_WEIGHT + len(fields)
         if depth >= MAX_DEPTH or self._left < 0:
             raise _TooDeepError
+        kept: dict[Any, Any] = {}
+        size = sum([len(str(name)) for name in fields]) if kind is dict else 0  # a class has its names but once
+        for name, item in fields.items():
+            if item is None:
+                continue
+            if type(item) in SCALARS:
+                kept[name] = item
+                size += item.__sizeof__()
+            elif name not in DERIVED:
+                kept[name], weight = self.copy(item, depth + 1)
+                size += weight
+        return kept, size + kept.__sizeof__()
+
+    def _items(self, items: list[Any], depth: int) -> tuple[Any, int]:
+        self._left -= CONTAINER_WEIGHT + len(items)
+        if depth >= MAX_DEPTH or self._left < 0:
+            raise _TooDeepError
+        size = items.__sizeof__()
+        for place, item in enumerate(items):
+            if type(item) in SCALARS:
+                size += item.__sizeof__()
+            else:
+                items[place], weight = self.copy(item, depth + 1)
+                size += weight
+        return items, size
 
 
 def fields_of(value: Any) -> dict[str, Any] | None:
@@ -82,6 +109,14 @@ def fields_of(value: Any) -> dict[str, Any] | None:
     if more:
         fields.update(more)
     return fields
+
+
+def is_model(value: Any) -> bool:
+    """Tell whether a provider's object is one of fields, an answer in one piece, and its class is one met before.
+
+    To ask such an object for what it has not takes pydantic longer than the whole of it takes to be copied.
+    """
+    return _names.get(type(value)) is not None
 
 
 # By class: the fields that JSON calls by another name than Python does. None for a class that is no model's.

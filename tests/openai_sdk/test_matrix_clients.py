@@ -97,6 +97,24 @@ def test_module(host: Host, openai_server: LoopbackOpenAI, monkeypatch: pytest.M
 
 
 @KINDS
+def test_address_of_its_own(kind: str, host: Host, openai_server: LoopbackOpenAI) -> None:
+    """Of a client whose class says by itself where it sends, that is on record."""
+    own: Any = getattr(openai, kind)
+    elsewhere = property(lambda self: own.base_url.fget(self).copy_with(host="localhost"))
+    client = type("Client", (own,), {"base_url": elsewhere})(
+        api_key="k", base_url=f"{openai_server.base_url}/", max_retries=0
+    )
+
+    async def program() -> str:
+        with host.layer.session() as session_id:
+            await ways.now(client.chat.completions.create(**BODY))
+        await ways.now(client.close())
+        return session_id
+
+    assert ["localhost"] * 2 == [each["attributes"]["openai.host"] for each in host.told(host.run(program()))]
+
+
+@KINDS
 def test_copies(kind: str, host: Host) -> None:
     """Copies of a client are watched."""
     client = host.client(kind).with_options(timeout=10).with_options(max_retries=1)

@@ -10,7 +10,7 @@ from collections.abc import Mapping as AbstractMapping
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Callable
 
-from layer_sdk._json import to_json_or_repr
+from layer_sdk._json import weighed_json_or_repr
 from layer_sdk._suppression import is_suppressed
 from layer_sdk.instrumentation._base import Call
 from layer_sdk.instrumentation._patch import Patch, patch
@@ -44,7 +44,7 @@ def patches(module: Any, version: str, listeners: Listeners) -> list[Patch]:
     """
     native = (module.Stream, module.AsyncStream)
     return [
-        patch(client, "request", _Watch(version, listeners, native, is_async=is_async).begin, is_async=is_async)
+        patch(client, "request", _Watch(version, listeners, native, client, is_async=is_async).begin, is_async=is_async)
         for client, is_async in ((module.OpenAI, False), (module.AsyncOpenAI, True))
     ]
 
@@ -52,7 +52,10 @@ def patches(module: Any, version: str, listeners: Listeners) -> list[Patch]:
 class _Watch:
     """Looks at each request of one class of clients."""
 
-    def __init__(self, version: str, listeners: Listeners, native: tuple[type, ...], *, is_async: bool) -> None:
+    def __init__(
+        self, version: str, listeners: Listeners, native: tuple[type, ...], client: type, *, is_async: bool
+    ) -> None:
+        self._client = client
         self._version = version
         self._listeners = listeners
         self._native = native
@@ -70,14 +73,14 @@ class _Watch:
         if route is None:
             return _Passing(undo) if undo else None
         asked = self._asked(client, options, route)
-        find = partial(_targets, listeners, given)
-        observer_of = partial(self._observer, route, asked, _session_header.raw_mode(options))
+        mode = _session_header.raw_mode(options)
         if route.response_id is not None:
-            return Fetch(route.response_id, find, partial(observer_of, restore=[]), undo)
-        targets = find()
+            find = partial(_targets, listeners, given)
+            return Fetch(route.response_id, find, partial(self._observer, route, asked, mode, []), undo)
+        targets = _targets(listeners, given)
         if not targets:
             return _Passing(undo) if undo else None
-        observer = observer_of(targets, restore=undo)
+        observer = self._observer(route, asked, mode, undo, targets)
         observer.ask()
         if route.endpoint in PARSED:
             _listen_to_parser(observer, options, undo)
@@ -87,19 +90,23 @@ class _Watch:
         body, extra = options.json_data, options.extra_json
         body = options.params if body is None else body  # of an answer that is fetched
         merged = {**body, **extra} if extra and isinstance(body, AbstractMapping) else body
-        copied = to_json_or_repr(merged)
+        copied, size = weighed_json_or_repr(merged)
         files = files_of(options.files) if options.files else []
-        base_url = getattr(client, "base_url", None)
-        return Asked(route.path, copied if isinstance(copied, dict) else {}, files, self._version, base_url)
+        base_url = self._base_url(client)
+        return Asked(route.path, copied if isinstance(copied, dict) else {}, size, files, self._version, base_url)
+
+    def _base_url(self, client: Any) -> Any:
+        """Give where a client sends. With its own class that is an attribute, behind a property that may import."""
+        found = getattr(client, "_base_url", None) if type(client) is self._client else None
+        return getattr(client, "base_url", None) if found is None else found
 
     def _observer(
         self,
         route: Route,
         asked: Asked,
         mode: str | None,
-        targets: tuple[Target, ...],
-        *,
         restore: list[Callable[[], None]],
+        targets: tuple[Target, ...],
     ) -> Observer:
         return Observer(
             Call(targets),
@@ -113,8 +120,12 @@ class _Watch:
 
 
 def _targets(listeners: tuple[Listener, ...], given: object) -> tuple[Target, ...]:
-    found = [listener.target(given) for listener in listeners]
-    return tuple(target for target in found if target is not None)
+    found = []
+    for listener in listeners:
+        target = listener.target(given)
+        if target is not None:
+            found.append(target)
+    return tuple(found)
 
 
 def _listen_to_parser(observer: Observer, options: Any, undo: list[Callable[[], None]]) -> None:

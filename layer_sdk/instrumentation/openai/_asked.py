@@ -21,6 +21,7 @@ class Asked(NamedTuple):
     Attributes:
         path: The endpoint.
         body: What is sent as JSON, or as the fields of a form.
+        size: The bytes of memory that it takes.
         files: Of each file of a form, its field, name and size.
         version: Of the openai package.
         base_url: Of the client: an object whose text is the URL.
@@ -28,6 +29,7 @@ class Asked(NamedTuple):
 
     path: str
     body: dict[str, Any]
+    size: int
     files: list[Fields]
     version: str
     base_url: Any
@@ -110,7 +112,16 @@ def usage_of(answer: Any) -> list[Fields] | None:
 
 
 def _first(fields: Fields, names: Iterable[str]) -> Any:
-    return next((fields[name] for name in names if fields.get(name) is not None), None)
+    for name in names:
+        found = fields.get(name)
+        if found is not None:
+            return found
+    return None
+
+
+def same(answer: Any) -> Any:
+    """Be an answer of which all is recorded."""
+    return answer
 
 
 def items(value: Any) -> list[Any]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Callable, Iterable, NamedTuple
 
-from layer_sdk.instrumentation._snapshot import snapshot
-
 from . import _chat, _media, _responses, _texts
+from ._asked import same
 
 if TYPE_CHECKING:
     from layer_sdk.instrumentation._base import Fields, Heard
@@ -21,15 +20,15 @@ class Endpoint(NamedTuple):
     Attributes:
         hear: Puts an answer into words, on a worker.
         ask: Puts a question into words, on a worker. None where question and answer are one action.
-        take: Keeps of an answer what is recorded of it, on the host's thread.
-        feed: The same of an item of a stream: adds it to what was kept.
+        pick: Gives of an answer what is recorded of it, not yet copied; on the host's thread.
+        feed: Copies of an item of a stream what is recorded of it, and adds it to what was kept.
         merge: Puts what was kept of a stream together, on a worker: an answer, as far as it goes.
         is_binary: Whether an answer is bytes, of which only the number is kept.
     """
 
     hear: Callable[[Asked, Any, Heard], Iterable[Fields]]
     ask: Callable[[Asked], Iterable[Fields]] | None = None
-    take: Callable[[Any], Any] = snapshot
+    pick: Callable[[Any], Any] = same
     feed: Callable[[list[Any], Any], None] | None = None
     merge: Callable[[list[Any]], Any] | None = None
     is_binary: bool = False
@@ -39,11 +38,11 @@ CHAT = Endpoint(_chat.hear, _chat.ask, feed=_chat.feed, merge=_chat.merge)
 COMPLETION = Endpoint(
     _texts.hear_completion, _texts.ask_completion, feed=_texts.feed_completion, merge=_texts.merge_completion
 )
-EMBEDDINGS = Endpoint(_texts.hear_embeddings, take=_texts.take_embeddings)
+EMBEDDINGS = Endpoint(_texts.hear_embeddings, pick=_texts.pick_embeddings)
 MODERATION = Endpoint(_texts.hear_moderation)
-RESPONSE = Endpoint(_responses.hear, _responses.ask, _responses.take, _responses.feed, _responses.merge)
+RESPONSE = Endpoint(_responses.hear, _responses.ask, _responses.pick, _responses.feed, _responses.merge)
 LATER = RESPONSE._replace(ask=None)  # an answer to what was asked before
-IMAGES = Endpoint(_media.hear_images, _media.ask, _media.take_images, _media.feed_images, _media.merge_images)
+IMAGES = Endpoint(_media.hear_images, _media.ask, _media.pick_images, _media.feed_images, _media.merge_images)
 TEXT_OF_AUDIO = Endpoint(_media.hear_text, _media.ask, feed=_media.feed_text, merge=_media.merge_text)
 SPEECH = Endpoint(_media.hear_speech, _media.ask, is_binary=True)
 

@@ -85,13 +85,13 @@ def _decoded(image: Any) -> int:
     return image if isinstance(image, int) else len(image) * 3 // 4 - str(image)[-2:].count("=")
 
 
-def take_images(answer: Any) -> Any:
-    """Keep of images what is recorded of them."""
+def pick_images(answer: Any) -> Any:
+    """Give of images what is recorded of them."""
     fields = fields_of(answer) or {}
     images = fields.get("data")
     if not isinstance(images, list):
-        return snapshot(answer)
-    return snapshot({**fields, "data": [_measured(fields_of(image) or {}) for image in images]})
+        return answer
+    return {**fields, "data": [_measured(fields_of(image) or {}) for image in images]}
 
 
 def _measured(image: Fields) -> Fields:

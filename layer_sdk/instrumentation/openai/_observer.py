@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
-from layer_sdk._plain import weigh
 from layer_sdk.instrumentation._base import COMPLETE, Call, Fields, Heard, nothing
 from layer_sdk.instrumentation._bodies import Body, events_of, json_or_text, listen
-from layer_sdk.instrumentation._snapshot import without_nones
+from layer_sdk.instrumentation._snapshot import is_model, weighed_snapshot
 from layer_sdk.instrumentation._streams import tap
 
 from . import _background
+from ._asked import same
 from ._errors import describe
 
 if TYPE_CHECKING:
@@ -60,16 +60,15 @@ class Observer:
         """Record the question, if it is an action of its own."""
         ask = self._endpoint.ask
         if ask is not None:
-            self._call.ask(weigh(self._asked.body), partial(ask, self._asked))
+            self._call.ask(self._asked.size, partial(ask, self._asked))
 
     # ---- how the call itself ended
 
     def failed(self, error: BaseException) -> None:
         """Record that there is no answer, or that a helper could make nothing of it."""
         self._put_back()
-        answer = None if self.parsed is None else self._endpoint.take(self.parsed)
-        read = nothing if answer is None else partial(without_nones, answer)
-        self._hear(Heard(read, describe(error)), _weight(answer))
+        answer, size = (None, 0) if self.parsed is None else weighed_snapshot(self._endpoint.pick(self.parsed))
+        self._hear(Heard(partial(same, answer), describe(error)), size)
 
     def answered(self, answer: Any) -> None:
         """Record the answer, or listen in on it."""
@@ -84,18 +83,23 @@ class Observer:
         response = getattr(answer, "http_response", None) if self._mode is not None else None
         if response is not None:
             self._take_raw(response)
+        elif is_model(answer) and not self._endpoint.is_binary:
+            self._take_whole(answer)
         elif hasattr(answer, "_iterator") and hasattr(answer, "response"):
             self._take_stream(answer)
         elif self._endpoint.is_binary:
-            self._hear(Heard(partial(_same, {"size": len(answer.content)}), attributes=_request_id(answer.response)))
+            self._hear(Heard(partial(same, {"size": len(answer.content)}), attributes=_request_id(answer.response)))
         elif hasattr(answer, "is_stream_consumed"):  # who calls `client.post` can ask for the response itself
             self._take_raw(answer)
         else:
-            kept = self._endpoint.take(answer)
-            request_id = getattr(answer, "_request_id", None)
-            attributes = {"openai.request_id": request_id} if isinstance(request_id, str) else {}
-            self._hear(Heard(partial(without_nones, kept), attributes=attributes), _weight(kept))
-            _background.expect(self._asked.body, kept, self._call.targets)
+            self._take_whole(answer)
+
+    def _take_whole(self, answer: Any) -> None:
+        kept, size = weighed_snapshot(self._endpoint.pick(answer))
+        request_id = getattr(answer, "_request_id", None)
+        attributes = {"openai.request_id": request_id} if isinstance(request_id, str) else {}
+        self._hear(Heard(partial(same, kept), attributes=attributes), size)
+        _background.expect(self._asked.body, kept, self._call.targets)
 
     def _hear(self, heard: Heard, size: int = 0) -> None:
         self._call.hear(size, partial(_words, self._endpoint, self._asked, heard))
@@ -118,7 +122,7 @@ class Observer:
         content = body.content
         read = self._reading(content, is_stream=is_stream)
         if self._endpoint.is_binary:
-            read = partial(_same, {"size": body.size})
+            read = partial(same, {"size": body.size})
         told = None if end == COMPLETE and not is_stream else end
         said = None if error is None else describe(error)
         self._hear(Heard(read, said, told, attributes), len(content))
@@ -126,7 +130,7 @@ class Observer:
     def _reading(self, content: bytes, *, is_stream: bool) -> Callable[[], Any]:
         endpoint = self._endpoint
         if endpoint.is_binary:
-            return partial(_same, {"size": len(content)})
+            return partial(same, {"size": len(content)})
         if is_stream and endpoint.merge is not None:
             return partial(_merged, endpoint.merge, content)
         return partial(json_or_text, content)
@@ -143,7 +147,7 @@ class Observer:
     def _stream_ended(self, items: list[Any], attributes: Fields, end: str, error: BaseException | None) -> None:
         merge = self._endpoint.merge
         said = None if error is None else describe(error)
-        read = nothing if merge is None else partial(_put_together, merge, items)
+        read = nothing if merge is None else partial(merge, items)
         self._hear(Heard(read, said, end, attributes), CHUNK * len(items))
         if self._asked.body.get("background"):  # it may be taken up again, or fetched
             _background.expect(self._asked.body, read(), self._call.targets)
@@ -153,21 +157,9 @@ def _words(endpoint: Endpoint, asked: Asked, heard: Heard) -> Any:
     return endpoint.hear(asked, heard.read(), heard)
 
 
-def _same(answer: Any) -> Any:
-    return answer
-
-
-def _weight(kept: Any) -> int:
-    return weigh(kept) if isinstance(kept, (dict, list, str)) else 0
-
-
 def _request_id(response: Any) -> Fields:
     found = response.headers.get("x-request-id")
     return {} if found is None else {"openai.request_id": found}
-
-
-def _put_together(merge: Callable[[list[Any]], Any], kept: list[Any]) -> Any:
-    return merge(without_nones(kept))
 
 
 def _merged(merge: Callable[[list[Any]], Any], content: bytes) -> Any:

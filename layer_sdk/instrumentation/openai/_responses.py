@@ -139,12 +139,10 @@ def _call(item: Fields) -> Fields:
     return tool(item.get("call_id") or item.get("id"), kind[: -len("_call")] if kind.endswith("_call") else kind, rest)
 
 
-def take(answer: Any) -> Any:
-    """Keep of an answer what is recorded of it."""
+def pick(answer: Any) -> Any:
+    """Give of an answer what is recorded of it."""
     fields = fields_of(answer)
-    if fields is None:
-        return snapshot(answer)
-    return snapshot({name: value for name, value in fields.items() if name in KEPT})
+    return answer if fields is None else {name: value for name, value in fields.items() if name in KEPT}
 
 
 # ---- streams
@@ -165,7 +163,7 @@ def feed(events: list[Any], event: Any) -> None:
     if kind in DELTAS:
         events.append((kind, event.output_index, event.delta))
     elif kind in ENDS or kind in STARTS:
-        events.append({"type": kind, "response": take(event.response)})
+        events.append({"type": kind, "response": snapshot(pick(event.response))})
     elif kind in ("response.output_item.done", "error", None):
         events.append(snapshot(event_of(event)))
 

@@ -72,7 +72,7 @@ def hear_embeddings(asked: Asked, answer: Any, heard: Heard) -> Iterable[Fields]
 def _vectors(answer: Any) -> Fields:
     found = answer.get("data") if isinstance(answer, dict) else None
     if isinstance(found, dict):
-        return found  # taken by `take_embeddings`
+        return found  # picked by `pick_embeddings`
     vectors = items(found)
     return _sizes(len(vectors), vectors[0].get("embedding")) if vectors else {}
 
@@ -84,14 +84,13 @@ def _sizes(count: int, vector: Any) -> Fields:
     return {"embeddings.count": count, "embeddings.dimensions": size}
 
 
-def take_embeddings(answer: Any) -> Any:
-    """Keep of an answer what is recorded of it: how many vectors there are, and how long they are."""
+def pick_embeddings(answer: Any) -> Any:
+    """Give of an answer what is recorded of it: how many vectors there are, and how long they are."""
     fields = fields_of(answer) or {}
-    vectors = fields.pop("data", None)
+    vectors = fields.get("data")
     if not isinstance(vectors, list) or not vectors:
-        return snapshot(answer)
-    rest: Fields = snapshot(fields)
-    return {**rest, "data": _sizes(len(vectors), getattr(vectors[0], "embedding", None))}
+        return answer
+    return {**fields, "data": _sizes(len(vectors), getattr(vectors[0], "embedding", None))}
 
 
 def hear_moderation(asked: Asked, answer: Any, heard: Heard) -> Iterable[Fields]:

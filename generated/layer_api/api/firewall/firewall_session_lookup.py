@@ -2,16 +2,18 @@
 # Change the contract or scripts/templates, then run `make generate`.
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import UUID
 
-import httpx
-
 from ... import errors
-from ...client import AuthenticatedClient, Client
 from ...models.firewall_session_lookup_response import FirewallSessionLookupResponse
 from ...types import Response, read_body, to_status
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ...client import AuthenticatedClient, Client
 
 
 def _get_kwargs(

@@ -2,15 +2,17 @@
 # Change the contract or scripts/templates, then run `make generate`.
 from __future__ import annotations
 
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from ... import errors
-from ...client import AuthenticatedClient, Client
 from ...models.session_request import SessionRequest
 from ...models.session_response import SessionResponse
 from ...types import UNSET, Response, Unset, read_body, to_status
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ...client import AuthenticatedClient, Client
 
 
 def _get_kwargs(
