@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 0.5  # seconds after which one who waits looks whether there are workers still
 
+ROOMY = 4  # the part of memory that may fill up while delivery gives way to the host
+SLOW = 0.005  # seconds that a request takes
+RECENT = 8  # requests that the pace is the mean of, about
 LOADED = 32  # the part of memory that one lane may load from disk at a time; there are up to eight at it
 ON_PURPOSE = ("before_send",)  # reasons to send nothing that are no loss to tell of
 NEWEST = ("overflow", "closed", "too_large")  # reasons to lose what has just come
@@ -82,6 +85,9 @@ class Flights:
         chance = random.Random()  # noqa: S311  (jitter)
         self._carrier = carrier
         self._most_loaded = limits.max_bytes // LOADED
+        self._roomy = limits.max_bytes // ROOMY
+        self._pace = 0.0  # seconds that a request takes
+        self._waits: set[Callable[[], bool]] = set()
         self._journal = journal
         self._on_landed = on_landed
         self.door = Door()
@@ -111,6 +117,17 @@ class Flights:
         """Tell when there is something to send; None when nothing is planned. Call inside."""
         due = self.lanes.first_due()
         return None if due is None else max(due, self.gate.opens_at)
+
+    def ready_at(self, due: float) -> float:
+        """Tell when to begin with what is due: it gives way to the host, unless somebody waits or there is much."""
+        if not (self.lanes.hurries or self.callers or self.account.bytes > self._roomy):
+            due = self.lanes.after_rush(due)
+        return max(due, self.gate.opens_at)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether requests take so long of late that those who send must be waiting, rather than working."""
+        return self._pace > SLOW
 
     def take(self) -> Job:
         """Take what is due. Where it is a probe, everybody waits for it. Call inside."""
@@ -157,11 +174,13 @@ class Flights:
         if self._journal is not None and not lane.attempts and not flight.was_sent:
             self._journal.note(lane.session_id, flight)
         lane.attempts += 1
+        began = time.monotonic()
         given, outcome = self._carrier.carry(lane.session_id, flight)
         if self.is_left:
             return  # a greenlet that came along into a forked child: this flight is the parent's
         with self.door.locked():
             self.gate.leave(was_probe=is_probe)
+            self._pace += (time.monotonic() - began - self._pace) / RECENT
             lane.is_flying = False
             if given is not None and given != lane.session_id:
                 self._carrier.rename(lane.session_id, given)
@@ -170,9 +189,9 @@ class Flights:
                     self._arrivals.settle(lane, flight, outcome, is_probe=is_probe)
             finally:
                 self.lanes.tidy(lane)
-                self.door.changed.notify_all()
             if self.callers and self.gate.is_shut(time.monotonic()):
                 self.release_callers(outcome.error)
+            self._call_waiting()
             if is_probe:
                 self.workers.wake()
         if not isinstance(outcome.error, (Exception, type(None))) and not self.workers.is_mine:
@@ -194,28 +213,29 @@ class Flights:
         batch = self.builder.build(builds)
         if self.is_left:
             return None
-        following = self._take_in(lane, found, batch)
+        with self.door.locked():
+            following = self._take_in(lane, found, batch)
+            self._call_waiting()
         if batch.interruption is not None:
             raise batch.interruption
         return following
 
     def _take_in(self, lane: Lane, found: list[tuple[Record, Request | None]], batch: Batch) -> Job | None:
-        with self.door.locked():
-            lane.is_flying = False
-            self.door.changed.notify_all()
-            if self.lanes.get(lane.session_id) is not lane:
-                return None  # it was given up in the meantime
-            before = lane.size
-            gone = lane.load(found)
-            self.account.bytes += lane.size - before + sum(record.size for record in gone)
-            if gone:
-                self.lanes.drop(lane, gone, "spool_lost")
-            if batch.made:
-                self._put(lane, batch.made)
-            if lane.records and batch.interruption is None and self.gate.opens_at <= time.monotonic():
-                return self._job_of(lane, is_late=batch.is_late)
-            self.lanes.tidy(lane)
-            return None
+        """Put what was loaded and built into its lane; what to do with that next. Call inside."""
+        lane.is_flying = False
+        if self.lanes.get(lane.session_id) is not lane:
+            return None  # it was given up in the meantime
+        before = lane.size
+        gone = lane.load(found)
+        self.account.bytes += lane.size - before + sum(record.size for record in gone)
+        if gone:
+            self.lanes.drop(lane, gone, "spool_lost")
+        if batch.made:
+            self._put(lane, batch.made)
+        if lane.records and batch.interruption is None and self.gate.opens_at <= time.monotonic():
+            return self._job_of(lane, is_late=batch.is_late)
+        self.lanes.tidy(lane)
+        return None
 
     def _put(self, lane: Lane, made: dict[Record, Made]) -> None:
         """Have what was made of records take their places. Call inside."""
@@ -262,9 +282,9 @@ class Flights:
                 return
 
     def call_workers(self) -> None:
-        """See to it that there are workers, should the last one have died."""
+        """See to it that there are workers for what is planned, should the last one have died, or fly."""
         with self.door.locked():
-            due = self.next_due()
+            due = self.lanes.first_due()
             if due is not None:
                 self.workers.call_for(due)
 
@@ -280,12 +300,21 @@ class Flights:
     def wait_until(self, is_met: Callable[[], bool], timeout: float) -> bool:
         """Wait until something is so; False if time ran out, in seconds. Call inside."""
         ends = time.monotonic() + timeout
-        while not is_met():
-            left = ends - time.monotonic()
-            if left <= 0:
-                return False
-            self.door.wait(self.door.changed, min(left, PATIENCE))
-        return True
+        try:
+            self._waits.add(is_met)
+            while not is_met():
+                left = ends - time.monotonic()
+                if left <= 0:
+                    return False
+                self.door.wait(self.door.changed, min(left, PATIENCE))
+            return True
+        finally:
+            self._waits.discard(is_met)
+
+    def _call_waiting(self) -> None:
+        """Wake those who wait, if there is what one of them waits for: not each time that something has changed."""
+        if any(is_met() for is_met in self._waits):
+            self.door.changed.notify_all()
 
     def drain(self) -> None:
         """Nothing more is to come: have everything tried that waits, however often it has failed."""

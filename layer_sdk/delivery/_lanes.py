@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 MAX_GAPS = 10_000  # sessions with a loss that the next record is to tell of, remembered
 
+# As parts of the time that a new session lingers:
+PAUSE = 0.1  # without a new record, after which the host is taken to do something else, most likely to wait
+RUSH = 9.0  # that what is due waits for such a pause
+
 OnLoss = Callable[[Lane, int, str], None]
 
 
@@ -44,6 +48,7 @@ class Lanes:
         self._schedule = Schedule()
         self._lingering: dict[Lane, None] = {}
         self._gaps: OrderedDict[UUID, int] = OrderedDict()
+        self._pushed = 0.0
         self.hurries = 0
 
     def __len__(self) -> int:
@@ -68,6 +73,7 @@ class Lanes:
         if self._gaps:
             record.gap += self._gaps.pop(session_id, 0)
         lane.push(record)
+        self._pushed = time.monotonic()
         if not lane.is_flying:
             self.plan(lane)
 
@@ -98,6 +104,10 @@ class Lanes:
             lane.not_before = 0.0
             if not lane.is_flying:
                 self.plan(lane)
+
+    def after_rush(self, due: float) -> float:
+        """Tell when what is due goes if it gives way to a host that records: when that pauses, or never does."""
+        return max(due, min(self._pushed + PAUSE * self._linger, due + RUSH * self._linger))
 
     def first_due(self) -> float | None:
         """Tell when the first lane is due; None when there is none."""

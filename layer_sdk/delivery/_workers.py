@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import math
 import sys
 import threading
 import time
@@ -16,15 +17,18 @@ from . import _lifecycle
 if TYPE_CHECKING:
     from ._flights import Flights
 
-# How long a lane may be overdue before a worker that is spare takes it: while one worker keeps up, one is enough.
+# Seconds that a lane may be overdue before a further worker takes it. Where answers are slow, or none of those that fly
+# has come back meanwhile, they wait, and one more is of use; where answers are quick, it is in the way of the others.
 GRACE = 0.02
+LONG_GRACE = 0.2
 
 
 class Workers:
     """Daemon threads that fly; all state is guarded by the engine's lock.
 
     One worker takes what is due at once; another, the spare, waits beside it and takes only what is overdue, which
-    happens when the first is held up by the network. Whoever leaves the spare's place makes room for the next one.
+    happens when the first is held up by the network. Whoever leaves the spare's place makes room for the next one. All
+    others rest until they are called: there is one alone that wakes to look.
 
     Args:
         flights: What they fly.
@@ -40,6 +44,8 @@ class Workers:
         self._alive: set[threading.Thread] = set()
         self._idents: set[int] = set()
         self._flying = 0
+        self._joined = 0.0  # when one that had rested took something
+        self._taken = 0.0  # when anybody did
         self._wakes: list[float] = []
         self._greenlets: list[Any] = []
 
@@ -56,9 +62,9 @@ class Workers:
     def call_for(self, due: float) -> None:
         """See to it that somebody looks at what is due then. Call with the lock held."""
         if self._wakes:
-            if due < min(self._wakes):
+            if self._time_for(due) < min(self._wakes):
                 self._work.notify()
-        elif len(self._alive) < self._limit and (self._flying == len(self._alive)):
+        elif len(self._alive) < self._limit and self._flying == len(self._alive):
             self._start()
 
     def wake(self) -> None:
@@ -103,7 +109,7 @@ class Workers:
         try:
             if "gevent" in sys.modules and sys.modules["gevent"].monkey.is_module_patched("threading"):
                 self._greenlets.append(sys.modules["gevent"].getcurrent())
-            while self._turn():
+            while self._turn(is_hot=has_flown):
                 has_flown = True
         except Exception as error:  # noqa: BLE001  (a worker that dies of our mistake; the next record starts another)
             swallow("delivering", error)
@@ -115,15 +121,16 @@ class Workers:
                 if has_flown:  # one that dies of its first job is not replaced at once: the next would die, too
                     self._flights.call_workers()
 
-    def _turn(self) -> bool:
+    def _turn(self, *, is_hot: bool) -> bool:
         with self._flights.door.locked():
-            if self._flights.is_left or not self._wait_for_work():
+            if self._flights.is_left or not ((is_hot and self._goes_on()) or self._wait_for_work()):
                 # Now, with the lock held since it was seen that there is nothing to do: what comes next starts another.
                 self._alive.discard(threading.current_thread())
                 return False
             job = self._flights.take()
+            self._taken = time.monotonic()
             self._flying += 1
-            self._ask_for_spare()
+            self._flights.call_workers()  # somebody has to wait, so that whatever becomes due meanwhile is seen
         try:
             self._flights.fly(job)
         finally:
@@ -131,40 +138,45 @@ class Workers:
                 self._flying -= 1
         return True
 
-    def _ask_for_spare(self) -> None:
-        """Leave somebody waiting, so that whatever becomes due while this one flies is seen."""
-        if not self._wakes and len(self._alive) < self._limit and self._flights.next_due() is not None:
-            self._start()
+    def _time_for(self, due: float) -> float:
+        """Tell when a worker that rests takes what is due: while others fly, one of them may land in time."""
+        if self._flying:
+            patient = max(due, self._joined) + (GRACE if self._flights.is_slow else LONG_GRACE)
+            due = min(patient, max(due, self._taken) + GRACE)
+        return self._flights.ready_at(due)
+
+    def _goes_on(self) -> bool:
+        """Tell whether there is work for a worker that has just landed: much at a time costs less than one by one."""
+        due = self._flights.next_due()
+        return due is not None and due <= time.monotonic()
 
     def _wait_for_work(self) -> bool:
         """Wait until a lane is due; False when this worker is no longer needed."""
         ends = time.monotonic() + self._idle
-        is_hot = True  # having just landed: others that fly need not keep this one from going on
         while True:
-            now = time.monotonic()
-            due = self._flights.next_due()
-            if due is not None:
-                due += 0.0 if is_hot or not self._flying else GRACE
-                if due <= now:
-                    return True
-            is_spare = due is None or bool(self._wakes)
+            due, now = self._flights.lanes.first_due(), time.monotonic()
+            looks_at = math.inf if due is None else self._time_for(due)
+            if looks_at <= now:
+                self._joined = now
+                return True
+            if due is None and self._flying:
+                looks_at = now + GRACE  # a lane that lands may be due again: cheaper than to be called each time
+            is_spare = any(wakes_at <= looks_at for wakes_at in self._wakes)
             if self._flights.is_done():
                 return False
-            if now >= ends and is_spare:
-                if self._wakes or _lifecycle.is_main_alive():
+            if now >= ends:
+                if (due is None or is_spare) and (self._wakes or _lifecycle.is_main_alive()):
                     return False
                 ends = now + self._idle  # the last one stays: there may be no way to start another
-            is_hot = False
             # While a probe is under way, nothing is due for ever, and no lock can wait that long.
-            self._sleep(min(left for left in (ends - now, (due or ends) - now, self._idle) if left > 0))
+            self._sleep(ends if is_spare else min(ends, looks_at))
 
-    def _sleep(self, seconds: float) -> None:
-        wakes_at = time.monotonic() + seconds
-        self._wakes.append(wakes_at)
+    def _sleep(self, until: float) -> None:
+        self._wakes.append(until)
         try:
-            self._flights.door.wait(self._work, seconds)
+            self._flights.door.wait(self._work, until - time.monotonic())
         finally:
-            self._wakes.remove(wakes_at)
+            self._wakes.remove(until)
 
     def drain_here(self, until: float, is_done: Callable[[], bool]) -> None:
         """Send on this thread what is due, for want of workers, until a monotonic time."""

@@ -70,8 +70,8 @@ class Hosts:
         return dict.fromkeys(self.hosts, value)
 
     def arrived(self) -> dict[str, list[int]]:
-        """Give the numbers that arrived of each, once for each time."""
-        numbers = sorted(int(key) for key in self.fake_layer.keys())  # noqa: SIM118  (no dict)
+        """Give the numbers that arrived of each, once for each time; what a signal cuts short may have none yet."""
+        numbers = sorted(int(key) for key in self.fake_layer.keys() if key)  # noqa: SIM118  (no dict)
         return {
             name: [number - place * RANGE for number in numbers if number // RANGE == place]
             for place, name in enumerate(self.hosts)
