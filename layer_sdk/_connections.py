@@ -136,6 +136,10 @@ class Sending:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
+    def load(self) -> None:
+        """Connect now."""
+        self._connections.load()
+
     def create_session(self, request: SessionRequest, key: str | None = None) -> UUID:
         """Create a session, see `Wire.create_session`."""
         return self._connections.sending.create_session(request, key)

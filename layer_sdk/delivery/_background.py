@@ -24,7 +24,7 @@ from ._record import Note, Record, Waiter, built_of
 if TYPE_CHECKING:
     from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
-    from ._carrier import Wire
+    from ._carrier import LateWire
     from ._flights import SessionOf
     from ._journal import Journal
     from ._lane import Flight
@@ -48,7 +48,7 @@ class BackgroundDelivery:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: LateWire,
         session_of: SessionOf,
         limits: Limits | None = None,
         on_drop: OnDrop | None = None,

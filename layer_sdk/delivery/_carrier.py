@@ -29,16 +29,32 @@ class Wire(Protocol):
         """Append an action."""
 
 
+class LateWire(Wire, Protocol):
+    """What says it, and has first to be loaded."""
+
+    def load(self) -> None:
+        """Be ready to say something."""
+
+
 class Carrier:
     """Sends, and knows the ids that the server has given to sessions of ours.
 
     Args:
         wire: Says it to Layer, with no retries of its own: the schedule is the engine's.
+
+    Attributes:
+        is_loaded: Whether it is ready.
     """
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: LateWire) -> None:
         self._wire = wire
+        self.is_loaded = False
         self._names: OrderedDict[UUID, UUID] = OrderedDict()
+
+    def load(self) -> None:
+        """Be ready to carry, which takes a while the first time."""
+        self._wire.load()
+        self.is_loaded = True
 
     def name_of(self, session_id: UUID) -> UUID:
         """Give the id that the server knows a session by."""

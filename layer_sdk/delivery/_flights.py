@@ -66,6 +66,7 @@ class Flights:
         on_landed: Called without the lock when a worker has done a job.
 
     Attributes:
+        carrier: Sends.
         callers: How many explicit calls wait in a lane.
         is_closed: Whether nothing is to come any more, but for what is recorded by what is being built.
         is_over: Whether all that was left was given up.
@@ -83,7 +84,7 @@ class Flights:
         on_landed: Callable[[], None],
     ) -> None:
         chance = random.Random()  # noqa: S311  (jitter)
-        self._carrier = carrier
+        self.carrier = carrier
         self._most_loaded = limits.max_bytes // LOADED
         self._roomy = limits.max_bytes // ROOMY
         self._pace = 0.0  # seconds that a request takes
@@ -175,7 +176,7 @@ class Flights:
             self._journal.note(lane.session_id, flight)
         lane.attempts += 1
         began = time.monotonic()
-        given, outcome = self._carrier.carry(lane.session_id, flight)
+        given, outcome = self.carrier.carry(lane.session_id, flight)
         if self.is_left:
             return  # a greenlet that came along into a forked child: this flight is the parent's
         with self.door.locked():
@@ -183,7 +184,7 @@ class Flights:
             self._pace += (time.monotonic() - began - self._pace) / RECENT
             lane.is_flying = False
             if given is not None and given != lane.session_id:
-                self._carrier.rename(lane.session_id, given)
+                self.carrier.rename(lane.session_id, given)
             try:
                 if lane.flight is flight:  # else it was given up while it was under way
                     self._arrivals.settle(lane, flight, outcome, is_probe=is_probe)

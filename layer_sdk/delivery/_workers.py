@@ -15,7 +15,7 @@ from layer_sdk._log import swallow
 from . import _lifecycle
 
 if TYPE_CHECKING:
-    from ._flights import Flights
+    from ._flights import Flights, Job
 
 # Seconds that a lane may be overdue before a further worker takes it. Where answers are slow, or none of those that fly
 # has come back meanwhile, they wait, and one more is of use; where answers are quick, it is in the way of the others.
@@ -127,16 +127,23 @@ class Workers:
                 # Now, with the lock held since it was seen that there is nothing to do: what comes next starts another.
                 self._alive.discard(threading.current_thread())
                 return False
-            job = self._flights.take()
-            self._taken = time.monotonic()
-            self._flying += 1
-            self._flights.call_workers()  # somebody has to wait, so that whatever becomes due meanwhile is seen
+            job = self._take() if self._flights.carrier.is_loaded else None
+        if job is None:
+            self._flights.carrier.load()  # before anything is taken: it may be given up in the meantime
+            return True
         try:
             self._flights.fly(job)
         finally:
             with self._flights.door.locked():
                 self._flying -= 1
         return True
+
+    def _take(self) -> Job:
+        job = self._flights.take()
+        self._taken = time.monotonic()
+        self._flying += 1
+        self._flights.call_workers()  # somebody has to wait, so that whatever becomes due meanwhile is seen
+        return job
 
     def _time_for(self, due: float) -> float:
         """Tell when a worker that rests takes what is due: while others fly, one of them may land in time."""

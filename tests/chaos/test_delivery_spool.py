@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chaos.later import wait_until
 from chaos.recorded import MakeBackground, balance, numbers, record, recover
 from layer_sdk import LayerInvalidConfigurationError, LayerRequestError
 from layer_sdk.cli import main
@@ -35,6 +36,21 @@ def test_next_process_sends_what_the_last_one_could_not(
     assert other.flush(20)
     assert {session_id: numbers(5) for session_id in ids} == fake_layer.keys_by_session()
     assert {} == fake_layer.duplicates()
+
+
+def test_worker_that_is_ready_too_late_sends_nothing(
+    fake_layer: FakeLayer, background: MakeBackground, tmp_path: Path
+) -> None:
+    """What was given up while a worker still loaded what it sends with is the next process's alone."""
+    mine = background(spool_dir=tmp_path, spool="always")
+    assert mine._parts is not None
+    with mine._parts.connections._lock:  # which the worker waits for
+        ids = record(mine, 5, sessions=4)
+        mine.shutdown(0.2)
+    wait_until(lambda: not [each for each in threading.enumerate() if each.name.startswith("layer-sdk")])
+    assert [] == fake_layer.requests()
+    assert background(spool_dir=tmp_path, spool="always").flush(20)
+    assert {session_id: numbers(5) for session_id in ids} == fake_layer.keys_by_session()
 
 
 def test_what_is_spilled_late_keeps_its_place(
