@@ -64,9 +64,9 @@ class Connections:
         """What delivery says it with: it has retries of its own, so each request is sent once."""
         return self._once("sending", self._make_sending)
 
-    def load(self) -> None:
-        """Make now what delivery needs."""
-        self.sending  # noqa: B018  (it is made by being asked for)
+    @property
+    def _credentials(self) -> Credentials | None:
+        return self._once("credentials", self._make_credentials)
 
     def close(self) -> None:
         """Close the sessions, unless they are the caller's."""
@@ -103,14 +103,12 @@ class Connections:
     def _make_raw(self, url: str) -> Client:
         from ._wire import raw_client
 
-        credentials = self._once("credentials", self._make_credentials)
-        return raw_client(url, self.session, self._settings.http_timeout, credentials)
+        return raw_client(url, self.session, self._settings.http_timeout, self._credentials)
 
     def _make_direct(self, url: str, session: requests.Session, *, is_retried: bool = True) -> Client:
         from ._wire import direct_client
 
-        credentials = self._once("credentials", self._make_credentials)
-        return direct_client(url, session, self._settings.http_timeout, credentials, is_retried=is_retried)
+        return direct_client(url, session, self._settings.http_timeout, self._credentials, is_retried=is_retried)
 
     def _make_wire(self) -> Wire:
         from ._wire import Wire
@@ -138,7 +136,7 @@ class Sending:
 
     def load(self) -> None:
         """Connect now."""
-        self._connections.load()
+        self._connections.sending  # noqa: B018  (it is made by being asked for)
 
     def create_session(self, request: SessionRequest, key: str | None = None) -> UUID:
         """Create a session, see `Wire.create_session`."""

@@ -48,14 +48,15 @@ class Parts(NamedTuple):
 def assemble(settings: Settings, environ: Mapping[str, str]) -> Parts:
     """Put the parts together; asks Layer for the application's id where only its name is known."""
     connections = Connections(settings)
-    if "uwsgi" in sys.modules:  # it forks behind Python's back, and cannot be made to wait
-        connections.load()
     application_id = settings.application_id or _application_id(connections.wire, str(settings.application_name))
     attributes = session_attributes(environ, settings.platform, settings.environment)
     scrub = _scrubber(settings)
     sink: Sink
     if settings.delivery == "background":
-        sink = _background(settings, environ, Sending(connections), application_id, attributes)
+        sending = Sending(connections)
+        if "uwsgi" in sys.modules:  # it forks behind Python's back, and cannot be made to wait
+            sending.load()
+        sink = _background(settings, environ, sending, application_id, attributes)
     else:
         sink = InlineDelivery(connections.wire)
     recorder = Recorder(sink, application_id, attributes, scrub)
