@@ -268,19 +268,22 @@ class Flights:
     # ---- for those who wait
 
     def see_off(self, is_met: Callable[[], bool], ends: float) -> None:
-        """Have the workers send what is asked for; where there are none, and cannot be, send it on this thread."""
+        """Have the workers send what is asked for; where they are short, and none can come, send on this thread."""
         while True:
             with self.door.locked(), self._hurry():
                 self.call_workers()
-                if self.workers.count:
-                    self.wait_until(lambda: is_met() or not self.workers.count, ends - time.monotonic())
+                self.wait_until(lambda: is_met() or self._is_alone, ends - time.monotonic())
                 if is_met() or time.monotonic() >= ends:
                     return
-                is_alone = not self.workers.count
-            if is_alone:
-                with within(ends):
-                    self.workers.drain_here(ends, is_met)
+            with within(ends):
+                self.workers.drain_here(ends, is_met)
+            if not self.workers.count:
                 return
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether whoever waits has to do the work. Call inside."""
+        return self.workers.are_short and (not self.workers.count or self.lanes.first_due() is not None)
 
     def call_workers(self) -> None:
         """See to it that there are workers for what is planned, should the last one have died, or fly."""

@@ -44,6 +44,7 @@ class Workers:
         self._alive: set[threading.Thread] = set()
         self._idents: set[int] = set()
         self._flying = 0
+        self._cannot_start = False
         self._joined = 0.0  # when one that had rested took something
         self._taken = 0.0  # when anybody did
         self._wakes: list[float] = []
@@ -53,6 +54,11 @@ class Workers:
     def count(self) -> int:
         """How many threads there are."""
         return len(self._alive)
+
+    @property
+    def are_short(self) -> bool:
+        """Whether nobody is there to take what is planned, and nobody can come: Python may be ending."""
+        return not self._alive or (self._cannot_start and self._flying == len(self._alive))
 
     @property
     def is_mine(self) -> bool:
@@ -83,7 +89,9 @@ class Workers:
         try:
             _thread.start_new_thread(self._bring_up, (thread,))
         except RuntimeError:  # the interpreter is ending: what waits is sent by whoever ends it
+            self._cannot_start = True
             return
+        self._cannot_start = False
         self._alive.add(thread)
 
     def _bring_up(self, thread: threading.Thread) -> None:
@@ -94,6 +102,7 @@ class Workers:
         finally:
             if thread.ident is None:
                 with self._flights.door.locked():
+                    self._cannot_start = True
                     self._alive.discard(thread)
                     self._flights.door.changed.notify_all()
 

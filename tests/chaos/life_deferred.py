@@ -76,6 +76,12 @@ def hang_at_the_end() -> None:
     clock.start()
 
 
+def end_before_workers_start() -> None:
+    """As above, but the thread that is to start another worker has its turn when Python starts no more."""
+    sys.setswitchinterval(30.0)
+    hang_at_the_end()
+
+
 def slow_at_the_end() -> None:
     """End while each action takes a while to be put into words."""
 
@@ -126,7 +132,15 @@ def imports() -> None:
 
 WAYS = {
     way.__name__: way
-    for way in (fork_while_building, hang_at_the_end, slow_at_the_end, record_at_the_end, leave_in_words, imports)
+    for way in (
+        fork_while_building,
+        hang_at_the_end,
+        end_before_workers_start,
+        slow_at_the_end,
+        record_at_the_end,
+        leave_in_words,
+        imports,
+    )
 }
 
 if __name__ == "__main__":

@@ -81,9 +81,10 @@ def test_words_at_the_end_have_their_time(run: Run, fake_layer: FakeLayer, end: 
     assert [] == complaints(hosts)
 
 
-def test_words_that_never_come_do_not_hold_up_the_end(run: Run, fake_layer: FakeLayer) -> None:
+@pytest.mark.parametrize("end", ["hang_at_the_end", "end_before_workers_start"])
+def test_words_that_never_come_do_not_hold_up_the_end(run: Run, fake_layer: FakeLayer, end: str) -> None:
     """The budget is kept to, what is behind them is counted, and what other sessions recorded has arrived."""
-    hosts = run("life_deferred.py", "hang_at_the_end", pythons=PYTHONS)
+    hosts = run("life_deferred.py", end, pythons=PYTHONS)
     assert ({}, {}) == missing(hosts, fake_layer)
     assert [["shutdown 2"]] * len(hosts) == told(hosts, r"dropped (\w+ \d+)")
     assert 2.5 > max(float(*took) for took in told(hosts, r"took ([\d.]+)"))
