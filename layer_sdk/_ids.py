@@ -14,11 +14,18 @@ SessionId = Union[str, uuid.UUID]
 # Fixed for ever: another value would give every natural key another session.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://protectai.com/layer/sessions")
 VERSION = 5
+_FIXED = 0xF000_C000_0000_0000_0000  # the bits that tell version and variant, RFC 9562, section 4
+_VERSION_BITS = 0x5000_8000_0000_0000_0000
+_SAFETY = uuid.SafeUUID.unknown
 
 
 def new_session_id() -> uuid.UUID:
     """Make a random session id."""
-    return uuid.UUID(bytes=os.urandom(16), version=VERSION)
+    # What the constructor does with what is known to be a UUID. At each call it looks for all that it might be given.
+    made = object.__new__(uuid.UUID)
+    object.__setattr__(made, "int", int.from_bytes(os.urandom(16), "big") & ~_FIXED | _VERSION_BITS)
+    object.__setattr__(made, "is_safe", _SAFETY)
+    return made
 
 
 def session_id_for(application_id: str, key: str) -> uuid.UUID:

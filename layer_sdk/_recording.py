@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ._scrubbing import Scrubber
     from ._wrapping import Arguments, Begin, BeginOf, Options
     from .delivery import Sink
-    from .schemas import SessionActionKind
+    from .schemas import SessionActionKind, SessionRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 Tell = Callable[[], Iterable[Mapping[str, Any]]]
@@ -74,15 +74,15 @@ class Recorder:
             swallow("recording a session", error)
 
     def _begun(self, session_id: UUID, own: dict[str, Any] | None, start: datetime.datetime) -> Built:
-        if own is None:  # what there is was read already
-            attributes = dict(self._attributes)
-            request = schemas.SessionRequest(self._application_id, session_id, attributes, start)
-        else:
-            attributes = {**self._attributes, **own}
-            request = LENIENT.session(
-                self._application_id, session_id=session_id, attributes=attributes, start_time=start
-            )
+        if own is None:
+            return Built([self._session(session_id, start)], [])
+        attributes = {**self._attributes, **own}
+        request = LENIENT.session(self._application_id, session_id=session_id, attributes=attributes, start_time=start)
         return Built([request], [])
+
+    def _session(self, session_id: UUID, start: datetime.datetime) -> SessionRequest:
+        """Make the beginning of a session that says nothing of itself: what all of them say was read already."""
+        return schemas.SessionRequest(self._application_id, session_id, dict(self._attributes), start)
 
     def append(self, session_id: UUID, **fields: Any) -> None:
         """Record an action; the fields are those of `Drafts.action`."""
@@ -97,7 +97,7 @@ class Recorder:
         except Exception as error:  # noqa: BLE001  (the whole point)
             swallow("recording an action", error)
 
-    def append_later(self, session_id: UUID, size: int, tell: Tell) -> None:
+    def append_later(self, session_id: UUID, size: int, tell: Tell, begun: float | None = None) -> None:
         """Record what `tell` puts into words: off the host's thread, if delivery has threads of its own.
 
         Args:
@@ -105,11 +105,28 @@ class Recorder:
             size: About how many bytes of memory it takes until then.
             tell: Gives the fields of each action, those of `Drafts.action`; without times it is as of the telling. What
                 it holds on to must not change.
+            begun: When the session began, in seconds since 1970, if that is to be recorded along with it.
         """
         try:
-            self._sink.append_later(session_id, size, partial(self._build, tell))
+            if begun is None:
+                self._sink.append_later(session_id, size, partial(self._build, tell))
+            else:
+                build = partial(self._begun_and_built, session_id, begun, tell)
+                self._sink.append_later(session_id, self._size + size, build, opens=True, counts=2)
         except Exception as error:  # noqa: BLE001  (the whole point)
             swallow("recording an action", error)
+
+    def _begun_and_built(self, session_id: UUID, begun: float, tell: Tell) -> Built:
+        try:
+            built = self._build(tell)
+        except Exception as error:  # noqa: BLE001  (the session is none the worse)
+            swallow("putting a recorded call into words", error)
+            built = Built([], [NOT_BUILT])
+        start = datetime.datetime.fromtimestamp(begun, datetime.timezone.utc)
+        built.requests.insert(0, self._session(session_id, start))
+        if built.sizes:
+            built.sizes.insert(0, self._size)
+        return built
 
     def _build(self, tell: Tell) -> Built:
         built = Built([], [], [])

@@ -20,7 +20,7 @@ from layer_sdk.delivery._account import Account
 from layer_sdk.delivery._builder import TURN, Batch, Builder, Made
 from layer_sdk.delivery._flights import Job
 from layer_sdk.delivery._lane import MAX_BYTES, Lane
-from layer_sdk.delivery._record import LANE, OVERHEAD, Record
+from layer_sdk.delivery._record import ABSENT, LANE, OVERHEAD, Record
 from layer_sdk.schemas import SessionActionKind, SessionRequest
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def action(key: str) -> Record:
 
 
 def deferred(size: int = 100) -> Record:
-    return Record.later(lambda: Built([], []), size)
+    return Record(ABSENT, build=lambda: Built([], []), size=size)
 
 
 def lane_of(*records: Record) -> Lane:
@@ -101,7 +101,7 @@ def test_no_more_is_built_than_one_request_takes_along() -> None:
 def test_session_that_has_no_words_yet_lingers_and_takes_actions_along() -> None:
     """It weighs what its lane does, and is built together with what one request takes."""
     lane = Lane(new_session_id())
-    opening = Record.later(lambda: Built([], []), 100, opens=True)
+    opening = Record(ABSENT, build=lambda: Built([], []), size=100, opens=True)
     first = deferred()
     for record in (opening, first, action("1")):
         lane.push(record)

@@ -38,8 +38,8 @@ class Account:
         """Count a record that was handed over."""
         self._sequence += 1
         record.sequence = self._sequence
-        self._states["accepted"] += 1
-        self._states["queued"] += 1
+        self._states["accepted"] += record.counts
+        self._states["queued"] += record.counts
         self.bytes += record.size
 
     def discard(self, reason: str) -> None:
@@ -56,7 +56,7 @@ class Account:
             ticket.remaining += len(others) * (0 < record.sequence <= ticket.sequence)
         self._pass((record,))
         for state in ("accepted", "queued"):
-            self._states[state] += len(others) - 1
+            self._states[state] += len(others) - record.counts
 
     def fly(self, records: Records) -> None:
         """Count records that are under way now."""
@@ -139,5 +139,5 @@ class Account:
             self.bytes -= record.size
             for ticket in self._tickets:
                 if 0 < record.sequence <= ticket.sequence:
-                    ticket.remaining -= 1
+                    ticket.remaining -= record.counts
             record.sequence = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from ._flights import PATIENCE, Flights
 from ._gate import OPEN
 from ._lane import Lane
 from ._limits import BLOCK, DROP_OLDEST, Limits
-from ._record import Note, Record, Waiter, built_of
+from ._record import ABSENT, Note, Record, Waiter, built_of
 
 if TYPE_CHECKING:
     from layer_sdk.schemas import SessionActionRequest, SessionRequest
@@ -91,12 +90,12 @@ class BackgroundDelivery:
         """Take an action of a session."""
         self._accept(session_id, Record(request, size=size))
 
-    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False) -> None:
+    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False, counts: int = 1) -> None:
         """Take what a worker is to put into words; with a spool it is written first, so that has to be done now."""
         if self._journal is None:
-            self._accept(session_id, Record.later(build, size, opens=opens))
+            self._accept(session_id, Record(ABSENT, size=size, build=build, opens=opens, counts=counts))
             return
-        built = built_of(build)
+        built = built_of(build, counts)
         for request, weight in built.weighed:
             self._accept(session_id, Record(request, size=weight))
         for reason in built.discarded:
@@ -106,10 +105,7 @@ class BackgroundDelivery:
         """Count an action that is not to be sent."""
         _fork.check()
         flights = self._flights
-        if flights.door.is_mine:
-            flights.door.put_aside(partial(flights.discard, session_id, reason))
-        else:
-            flights.door.do(flights.discard, session_id, reason)
+        if flights.door.do(flights.discard, session_id, reason):
             flights.tell()
 
     def has_waiting(self, session_id: UUID) -> bool:
@@ -143,48 +139,62 @@ class BackgroundDelivery:
         return self._carrier.name_of(session_id)
 
     def _accept(self, session_id: UUID, record: Record) -> None:
+        # What is asked here, and called, is felt in each call of the host's: it is asked in as few steps as can be.
         _fork.check()
-        if self._flights.door.is_mine:
-            # A signal handler, a __del__ or a log handler that records while this very thread is in here.
-            self._write_ahead(session_id, record, is_quiet=True)
-            self._flights.door.put_aside(partial(self._admit, session_id, record))
-            return
         if not self._is_used:
-            if self._flights.door.is_outdated:
-                self._begin()
-            self._is_used = True
-            _lifecycle.hook_children()
+            self._use()
         flights = self._flights
         if self._journal is not None:
-            self._write_ahead(session_id, record)
-        flights.door.do(self._admit, session_id, record)
-        flights.tell()
+            self._write_ahead(self._journal, session_id, record)
+        # A signal handler, a __del__ or a log handler may record while this thread is in there: then it is put off.
+        if not flights.door.do(self._admit, session_id, record):
+            return
+        if flights.losses.untold or flights.account.ended:
+            flights.tell()
+        if _lifecycle.is_late():
+            self._accept_late()
+
+    def _use(self) -> None:
+        """Look around before the first record of a process: what has come since `init`?"""
+        if self._flights.door.is_mine:
+            return
+        if self._flights.door.is_outdated:
+            self._begin()
+        self._is_used = True
+        _lifecycle.hook_children()
+
+    def _accept_late(self) -> None:
+        """See to it that what was taken is sent, when nobody may come any more to do so."""
+        flights = self._flights
         if _lifecycle.is_ending():
             self.end()
         elif not flights.workers.count and not _lifecycle.is_main_alive() and flights.gate.state == OPEN:
             self.flush(self._limits.exit_timeout)  # no thread can be started any more: this one sends
 
-    def _write_ahead(self, session_id: UUID, record: Record, *, is_quiet: bool = False) -> None:
-        if self._journal is not None:
-            is_trouble = self._flights.gate.state != OPEN or self._is_half_full(0)
-            self._journal.take(session_id, record, is_trouble=is_trouble, is_quiet=is_quiet)
+    def _write_ahead(self, journal: Journal, session_id: UUID, record: Record) -> None:
+        is_trouble = self._flights.gate.state != OPEN or self._is_half_full(0)
+        journal.take(session_id, record, is_trouble=is_trouble, is_quiet=self._flights.door.is_mine)
 
     def _admit(self, session_id: UUID, record: Record) -> None:
-        flights = self._flights
+        flights, account = self._flights, self._flights.account
         if record.entry is not None and self._is_half_full(record.size):
             record.park()
-        reason = None if record.was_adopted else self._make_room(record.size)
+        is_full = account.bytes + record.size > self._limits.max_bytes and not record.was_adopted
+        reason = self._make_room(record.size) if is_full else None
         try:
-            flights.account.accept(record)
-            self._place(session_id, record, reason)
+            account.accept(record)
+            if reason is None and not flights.is_closed:
+                flights.lanes.push(session_id, record)
+            else:
+                self._turn_away(session_id, record, reason)
         except BaseException:  # out of a signal handler: what is counted has to be somewhere
             lane = flights.lanes.get(session_id)
             if record.sequence and (lane is None or record not in lane.records):
                 flights.account.drop((record,), "interrupted")
             raise
 
-    def _place(self, session_id: UUID, record: Record, reason: str | None) -> None:
-        """Put a record into its lane, or where it goes instead."""
+    def _turn_away(self, session_id: UUID, record: Record, reason: str | None) -> None:
+        """Put a record where it goes instead of its lane, unless it comes from what is being built to the end."""
         flights = self._flights
         reason = reason if flights.takes_more else "closed"
         if record.entry is not None and not flights.takes_more:
@@ -201,8 +211,6 @@ class BackgroundDelivery:
         """Make room for so many bytes; the reason to drop them where there is none."""
         flights, account = self._flights, self._flights.account
         most = self._limits.max_bytes - size
-        if account.bytes <= most:
-            return None
         if most < 0:
             return "too_large"
         if self._limits.overflow == DROP_OLDEST:

@@ -69,8 +69,8 @@ class Builder:
             for record, build in builds.items():
                 if made and time.monotonic() >= ends:
                     return Batch(made, is_late=True)
-                made[record] = Made([], [NOT_BUILT])  # unless it comes back
-                built = built_of(build, caught)
+                made[record] = Made([], [NOT_BUILT] * record.counts)  # unless it comes back
+                built = built_of(build, record.counts, caught)
                 made[record] = Made([Record(request, size=size) for request, size in built.weighed], built.discarded)
         except BaseException as error:  # noqa: BLE001  (what is built is not to be lost by it)
             return Batch(made, interruption=error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Callable, Iterator
 
@@ -39,20 +40,25 @@ class Door:
         """Make a condition of the lock."""
         return threading.Condition(self._lock)
 
-    def put_aside(self, work: Callable[[], None]) -> None:
-        """Leave something to do for when this thread comes out."""
-        self._side.put(work)
+    def do(self, work: Callable[..., None], *arguments: Any) -> bool:
+        """Do something inside: as `locked` does, without the price of a context manager on the host's path.
 
-    def do(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Do something inside: as `locked` does, without the price of a context manager on the host's path."""
+        Returns:
+            Whether it is done; else this thread is inside already, and does it before it comes out.
+        """
+        me = threading.get_ident()
+        if self._inside == me and self.is_mine:
+            self._side.put(partial(work, *arguments))
+            return False
         with self._lock:
-            self._inside = threading.get_ident()
+            self._inside = me
             try:
                 work(*arguments)
             finally:
                 self._inside = None
                 if not self._side.empty():
                     self._leave()
+        return True
 
     @contextmanager
     def locked(self) -> Iterator[None]:

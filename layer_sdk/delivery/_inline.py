@@ -58,9 +58,9 @@ class InlineDelivery:
         """Append the action now."""
         self._send("action", lambda: self._wire.append_action(self.name_of(session_id), request))
 
-    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False) -> None:  # noqa: ARG002  (the signature of a Sink)
+    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False, counts: int = 1) -> None:  # noqa: ARG002  (the signature of a Sink)
         """Build it and send it now."""
-        built = built_of(build)
+        built = built_of(build, counts)
         for request in built.requests:
             if isinstance(request, schemas.SessionRequest):
                 self.open_session(request)

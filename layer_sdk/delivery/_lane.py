@@ -114,7 +114,7 @@ class Lane:
         """Put a record at the end."""
         self.records.append(record)
         self.size += record.size
-        self.unready += not record.is_ready
+        self.unready += record.request is None
 
     def push_back(self, records: tuple[Record, ...]) -> None:
         """Put records that were taken off back to the front."""

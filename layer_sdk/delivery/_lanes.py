@@ -44,7 +44,7 @@ class Lanes:
         self._linger = linger
         self._on_due = on_due
         self._on_loss = on_loss
-        self._lanes: OrderedDict[UUID, Lane] = OrderedDict()
+        self._lanes: OrderedDict[int, Lane] = OrderedDict()  # by the number that a UUID is: to hash that costs less
         self._schedule = Schedule()
         self._lingering: dict[Lane, None] = {}
         self._gaps: OrderedDict[UUID, int] = OrderedDict()
@@ -55,7 +55,7 @@ class Lanes:
         return len(self._lanes)
 
     def __contains__(self, session_id: UUID) -> bool:
-        return session_id in self._lanes
+        return session_id.int in self._lanes
 
     def __iter__(self) -> Iterator[Lane]:
         """Go through the lanes of this moment."""
@@ -63,24 +63,24 @@ class Lanes:
 
     def get(self, session_id: UUID) -> Lane | None:
         """Give the lane of a session, if something waits in it or is under way."""
-        return self._lanes.get(session_id)
+        return self._lanes.get(session_id.int)
 
     def push(self, session_id: UUID, record: Record) -> None:
         """Put a record at the end of its session's lane."""
-        lane = self._lanes.get(session_id)
+        lane = self._lanes.get(session_id.int)
         if lane is None:
-            lane = self._lanes[session_id] = Lane(session_id)
+            lane = self._lanes[session_id.int] = Lane(session_id)
         if self._gaps:
             record.gap += self._gaps.pop(session_id, 0)
         lane.push(record)
-        self._pushed = time.monotonic()
-        if not lane.is_flying:
+        self._pushed = now = time.monotonic()
+        if not lane.is_flying and (lane.due is None or lane.due > now):
             self.plan(lane)
 
     def plan(self, lane: Lane) -> None:
         """See to it that a lane is looked at when it is time."""
         now = time.monotonic()
-        due = max(now, lane.not_before)
+        due = max(lane.not_before, now)
         if not self.hurries and lane.lingers:
             if lane.due is not None:
                 return  # it lingers already
@@ -123,10 +123,10 @@ class Lanes:
         """Plan a lane that has come to rest, or forget it when it is empty."""
         if not lane.is_empty:
             self.plan(lane)
-        elif self._lanes.get(lane.session_id) is lane:
+        elif self._lanes.get(lane.session_id.int) is lane:
             self._schedule.cancel(lane)
             self._lingering.pop(lane, None)
-            del self._lanes[lane.session_id]
+            del self._lanes[lane.session_id.int]
 
     def clear(self) -> None:
         """Forget all."""

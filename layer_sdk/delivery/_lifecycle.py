@@ -81,6 +81,11 @@ def _hook_child(_: object = None) -> None:
     _hooked.add(f"process {os.getpid()}")
 
 
+def is_late() -> bool:
+    """Tell whether the main thread or the whole process has come to its end. Asked at each recording."""
+    return bool(_ended) or not is_main_alive()
+
+
 def is_ending() -> bool:
     """Tell whether the process ends and nobody comes after us to send what is recorded now.
 
@@ -94,7 +99,7 @@ def is_ending() -> bool:
 def is_main_alive() -> bool:
     """Tell whether the main thread goes on: when it has ended, some Pythons refuse to start threads.
 
-    Asked at each recording. Up to Python 3.12 `is_alive()` tries the thread's lock, and a signal handler that raises in
+    Up to Python 3.12 `is_alive()` tries the thread's lock, and a signal handler that raises in
     there leaves the main thread stopped for ever. The mark alone says enough: the interpreter sets it before atexit.
     """
     main = threading.main_thread()

@@ -18,21 +18,24 @@ class Losses:
 
     Args:
         on_drop: The host's callback: reason, session id, count.
+
+    Attributes:
+        untold: What is still to be told of.
     """
 
     def __init__(self, on_drop: OnDrop | None) -> None:
         self._on_drop = on_drop
-        self._untold: deque[Loss] = deque()
+        self.untold: deque[Loss] = deque()
         self._tellers: set[int] = set()
 
     def note(self, reason: str, session_id: object, count: int) -> None:
         """Remember to tell of a loss."""
-        self._untold.append((reason, str(session_id), count))
+        self.untold.append((reason, str(session_id), count))
 
     def tell(self) -> None:
         """Tell of what was not told yet. Call with no lock held."""
         me = threading.get_ident()
-        if not self._untold or me in self._tellers:
+        if not self.untold or me in self._tellers:
             return  # the latter: a callback whose own records are lost. To tell it of them would never end.
         try:
             self._tellers.add(me)
@@ -46,7 +49,7 @@ class Losses:
         """Take what there is one by one: others take and note at the same time."""
         with suppress(IndexError):
             while True:
-                yield self._untold.popleft()
+                yield self.untold.popleft()
 
     def _call(self, losses: list[Loss]) -> None:
         if self._on_drop is not None:

@@ -53,7 +53,8 @@ class Record:
         size: The bytes of memory that it takes.
         opens: Whether it is a session's beginning.
         waiter: Who waits for its end, if somebody does.
-        counts: 1, or 0 for what the engine adds by itself and nobody accepted.
+        counts: How many it is: 0 for what the engine adds by itself and nobody accepted, 2 where it is still to be
+            built and will be a session's beginning and an action.
         sequence: Its place in the order of acceptance, from 1; 0 before it, and when it has found its end.
         was_cut: Whether its long texts were shortened for a server that found it too large.
         entry: Its number in the spool, if it stands there.
@@ -106,11 +107,6 @@ class Record:
         self.was_adopted = False
         self.parked = 0
 
-    @classmethod
-    def later(cls, build: Build, size: int, *, opens: bool = False) -> Record:
-        """Make a record whose place others take when it is about to be sent; until then it takes so many bytes."""
-        return cls(_ABSENT, size=size, build=build, opens=opens)
-
     @property
     def overhead(self) -> int:
         """The bytes of memory that it takes beside its contents."""
@@ -124,7 +120,7 @@ class Record:
     def park(self) -> None:
         """Leave memory: the spool has it."""
         self.parked, self.size = self.size, self.overhead
-        self.request = _ABSENT
+        self.request = ABSENT
 
     def unpark(self, request: SessionRequest | SessionActionRequest) -> None:
         """Come back into memory."""
@@ -132,17 +128,17 @@ class Record:
         self.parked, self.size = 0, weigh_request(request) + self.overhead
 
 
-_ABSENT: Any = None
+ABSENT: Any = None
 
 
-def built_of(build: Build, caught: type[BaseException] = Exception) -> Built:
-    """Build; what goes wrong is a loss with a name."""
+def built_of(build: Build, count: int = 1, caught: type[BaseException] = Exception) -> Built:
+    """Build; what goes wrong is a loss with a name, of so many."""
     try:
         requests, discarded, *sizes = build()
         return Built(list(requests), list(discarded), *sizes)
     except caught as error:
         swallow("putting a recorded call into words", error)
-        return Built([], [NOT_BUILT])
+        return Built([], [NOT_BUILT] * count)
 
 
 class Note(NamedTuple):

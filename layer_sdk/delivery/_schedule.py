@@ -27,7 +27,8 @@ class Schedule:
         lane.place = self._tie
         self._planned += lane.due is None
         lane.due = due
-        self._prune()
+        if len(self._heap) > SLACK:
+            self._prune()
 
     def cancel(self, lane: Lane) -> None:
         """Take a lane off."""

@@ -30,7 +30,7 @@ class Sink(Protocol):
             size: How many bytes of memory its contents take, if they were weighed already.
         """
 
-    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False) -> None:
+    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False, counts: int = 1) -> None:
         """Take what happened in a session, or that it began, to be put into words off the host's thread.
 
         Args:
@@ -38,6 +38,7 @@ class Sink(Protocol):
             size: About how many bytes of memory it takes until then.
             build: Gives the requests; called once at most, on any thread. What it holds on to must not change.
             opens: Whether it gives the session's beginning.
+            counts: How many sessions and actions it most likely gives.
         """
 
     def discard(self, session_id: UUID, reason: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Iterator
 from typing import Counter as CounterOf
 
@@ -55,11 +54,7 @@ class Stats:
 
     def _note(self, dropped: str | None = None, **changes: int) -> None:
         """Change counts; where a finalizer or a signal handler comes in while this thread is at it, right after."""
-        door, work = self._door, partial(self._change, dropped, changes)
-        if door.is_mine:
-            door.put_aside(work)
-        else:
-            door.do(work)
+        self._door.do(self._change, dropped, changes)
 
     def _change(self, dropped: str | None, changes: dict[str, int]) -> None:
         self._counts.update(changes)

@@ -68,7 +68,8 @@ class Workers:
     def call_for(self, due: float) -> None:
         """See to it that somebody looks at what is due then. Call with the lock held."""
         if self._wakes:
-            if self._time_for(due) < min(self._wakes):
+            first = min(self._wakes)
+            if due < first and self._time_for(due) < first:  # the latter is no earlier, and takes longer to tell
                 self._work.notify()
         elif len(self._alive) < self._limit and self._flying == len(self._alive):
             self._start()

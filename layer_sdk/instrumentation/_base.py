@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, NamedTuple
 
 from layer_sdk import _context, _fork
+from layer_sdk._ids import new_session_id
 from layer_sdk._log import swallow
 from layer_sdk._recording import session_of_call
 
@@ -55,10 +56,11 @@ class Listener:
             return None
         key = "" if given is None else _text(given).strip()
         if key:
-            session_id = self._keys.get(key) or self._read(key, recorder)
-        else:
-            session_id = session_of_call(_context.current(self.owner), recorder, None)
-        return Target(self.owner, recorder, session_id)
+            return Target(self.owner, recorder, self._keys.get(key) or self._read(key, recorder))
+        current = _context.current(self.owner)
+        if current is None:
+            return Target(self.owner, recorder, new_session_id(), is_new=True)
+        return Target(self.owner, recorder, session_of_call(current, recorder, None))
 
     def _read(self, key: str, recorder: Recorder) -> UUID:
         with self._lock:  # so that a natural key begins its session once
@@ -74,11 +76,19 @@ def _text(given: object) -> str:
 
 
 class Target(NamedTuple):
-    """Where a call is recorded."""
+    """Where a call is recorded.
+
+    Attributes:
+        owner: The `Layer`.
+        recorder: Its recorder.
+        session_id: The session.
+        is_new: Whether the call is the first of it, and has to record that it began.
+    """
 
     owner: object
     recorder: Recorder
     session_id: UUID
+    is_new: bool = False
 
 
 class Heard(NamedTuple):
@@ -111,12 +121,13 @@ class Call:
         targets: Where.
     """
 
-    __slots__ = ("_pid", "_start", "_to_hear", "targets")
+    __slots__ = ("_is_told", "_pid", "_start", "_to_hear", "targets")
 
     def __init__(self, targets: tuple[Target, ...]) -> None:
         self.targets = targets
         self._start = time.time()
         self._pid = os.getpid()
+        self._is_told = False
         self._to_hear = [None]  # taken by the first that hears, whichever thread that is
 
     def ask(self, size: int, words: Words) -> None:
@@ -141,7 +152,9 @@ class Call:
             return [{**fields, **times} for fields in words()]
 
         for target in self.targets:
-            target.recorder.append_later(target.session_id, size, tell)
+            begun = start if target.is_new and not self._is_told else None
+            target.recorder.append_later(target.session_id, size, tell, begun)
+        self._is_told = True
 
 
 def _moment(seconds: float) -> datetime.datetime:

@@ -67,13 +67,14 @@ class _Watch:
         if not listeners or is_suppressed():
             return None
         options = kwargs["options"] if "options" in kwargs else args[1]
-        given, restore = _session_header.take(client, options)
+        headers = options.headers or {}  # asked for once: what stands for none takes a call of its own to say so
+        given, restore = _session_header.take(client, options, headers)
         undo = [] if restore is None else [restore]
         route = route_of(options.method, options.url)
         if route is None:
             return _Passing(undo) if undo else None
         asked = self._asked(client, options, route)
-        mode = _session_header.raw_mode(options)
+        mode = _session_header.raw_mode(headers)
         if route.response_id is not None:
             find = partial(_targets, listeners, given)
             return Fetch(route.response_id, find, partial(self._observer, route, asked, mode, []), undo)

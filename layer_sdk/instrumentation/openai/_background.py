@@ -31,7 +31,7 @@ def expect(body: dict[str, Any], answer: Any, targets: Targets) -> None:
 
 def _remember(response_id: str | None, targets: Targets | None) -> None:
     if response_id is not None:
-        _answers[response_id] = targets
+        _answers[response_id] = targets and tuple(target._replace(is_new=False) for target in targets)
         if len(_answers) > MAX_ANSWERS:
             _answers.popitem(last=False)
 

@@ -72,7 +72,8 @@ class Observer:
 
     def answered(self, answer: Any) -> None:
         """Record the answer, or listen in on it."""
-        self._put_back()
+        if self._restore:
+            self._put_back()
         self._take(answer)
 
     def _put_back(self) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
 NAMES = ("x-layer-session-id", "layer-session-id")
 RAW = "X-Stainless-Raw-Response"
 
 
-def take(client: Any, options: Any) -> tuple[object, Callable[[], None] | None]:
+def take(client: Any, options: Any, own: Mapping[str, Any]) -> tuple[object, Callable[[], None] | None]:
     """Take the header off a request.
 
     The request's own headers win over those of the client. What the client holds stays as it is: the request is told
@@ -18,11 +18,11 @@ def take(client: Any, options: Any) -> tuple[object, Callable[[], None] | None]:
     Args:
         client: The OpenAI client.
         options: Of the request.
+        own: Its headers.
 
     Returns:
         The id, whatever it is, or None; and what puts the options back as they were, if they were changed.
     """
-    own = options.headers or {}
     standing = getattr(client, "_custom_headers", None) or {}
     mine = [name for name in own if name.lower() in NAMES] if own else []
     theirs = [name for name in standing if name.lower() in NAMES] if standing else []
@@ -46,8 +46,7 @@ def _ordered(names: list[str]) -> list[str]:
     return sorted(names, key=lambda name: NAMES.index(name.lower()))
 
 
-def raw_mode(options: Any) -> str | None:
+def raw_mode(own: Mapping[str, Any]) -> str | None:
     """Tell how the answer is wanted: None for parsed, `true` for raw, `stream` for raw and unread."""
-    own = options.headers
-    found = own.get(RAW) if own else None
+    found = own.get(RAW)
     return found if isinstance(found, str) else None
