@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import targets
 from environments import ROOT, interpreter
 
 SECTIONS = ("openai_calls", "startup", "memory", "endings", "outage", "growth", "own")
@@ -41,8 +42,8 @@ in a process of its own.
   is said recorded, as Layer does; the adapters in `benchmarks/peers` show how.
 - A figure is a difference: each client is measured beside a plain one, in the same environment and the same run,
   taking turns in short blocks, and the figure is the median of the differences of neighbours, with their quartiles in
-  brackets. `none` is the plain client measured against itself: what its figures differ from nothing is what those of
-  the others are worth.
+  brackets. The time of a block is that of its median call: what a rare long one takes shows in the p99. `none` is the
+  plain client measured against itself: what its figures differ from nothing is what those of the others are worth.
 - All processes are started several times, since of two that do the same one may be faster for as long as it lives.
 - What a block sets off is flushed before the next begins, and the processor's time is that of all threads of the
   process, until the flush is over. The sink counts what has arrived, so nobody wins by dropping.
@@ -102,6 +103,7 @@ def memory() -> int:
 def written(facts: dict[str, str], found: dict[str, list[Any]], *, plots: bool) -> str:
     """Write the page."""
     parts = [HEAD.format(about="\n".join(f"- {name}: {fact}" for name, fact in facts.items()))]
+    parts += [f"## {targets.TITLE}\n", targets.written(found)]
     for name in SECTIONS:
         if name in found:
             section = importlib.import_module(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ def with_proxy_headers(session: requests.Session) -> None:
 
 def leave_unread(session: requests.Session) -> None:
     """Give a connection back whose answer was not read."""
+    time.sleep(0.05)  # the request after such a one fails before it is answered: the server has time to note it
     for pool in pools_of(session):
         answer = pool.urlopen("POST", "/v1", preload_content=False, retries=False)
         answer.release_conn()

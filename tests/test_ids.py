@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import uuid
+from functools import reduce
+from operator import or_
 from typing import Any, Callable
 
 import pytest
@@ -68,6 +72,25 @@ def test_new_id() -> None:
     """New ids are of version 5 and all different."""
     made = {new_session_id() for _ in range(1000)}
     assert (1000, {5}, {uuid.RFC_4122}) == (len(made), {each.version for each in made}, {each.variant for each in made})
+
+
+def test_new_id_is_a_uuid_as_its_constructor_makes_it() -> None:
+    """It is equal to what is read from its text, and can be copied, pickled and written as any other."""
+    made = new_session_id()
+    same = uuid.UUID(str(made))
+    assert (same, hash(same), repr(same), same.is_safe) == (made, hash(made), repr(made), made.is_safe)
+    assert [made] * 3 == [copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))]  # noqa: S301  (our own)
+    assert uuid.UUID is type(made)
+    with pytest.raises(TypeError, match="immutable"):
+        made.int = 1  # type: ignore[misc]
+
+
+def test_every_bit_of_a_new_id_that_may_vary_does() -> None:
+    """None of the 122 is always the same."""
+    made = [new_session_id().int for _ in range(200)]
+    ones, zeros = reduce(or_, made), reduce(or_, [~each for each in made])
+    fixed = 0xF000_C000_0000_0000_0000
+    assert ((1 << 128) - 1) & ~fixed == ones & zeros & ~fixed & ((1 << 128) - 1)
 
 
 @pytest.mark.parametrize(
