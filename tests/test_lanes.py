@@ -154,6 +154,17 @@ def test_mark_of_a_thread_that_is_not_inside_means_nothing() -> None:
     assert ([1], False) == (done, door.is_mine)
 
 
+def test_what_comes_in_while_its_thread_is_inside_is_put_off() -> None:
+    """It is told so, and it is done before the thread comes out, after what the thread was at."""
+    door, done = Door(), []
+
+    def twice() -> None:
+        done.append(door.do(done.append, "inner"))
+        done.append("outer")
+
+    assert (True, [False, "outer", "inner"]) == (door.do(twice), done)
+
+
 def test_nothing_on_its_way_shows_what_it_holds() -> None:
     """A traceback that shows variables shows no text of an action, on its way or on disk."""
     lane = Lane(new_session_id())

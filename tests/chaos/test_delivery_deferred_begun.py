@@ -11,6 +11,7 @@ import pytest
 from chaos.later import AWAY, Held, account, act, engine, fail, fields, operations, recorder
 from chaos.recorded import MakeBackground, balance
 from layer_sdk._ids import new_session_id
+from layer_sdk.delivery._record import weigh_request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,13 @@ def test_both_are_counted_before_there_are_words(background: MakeBackground) -> 
     held.let_go()
     assert mine.flush(10)
     assert {"accepted": 3, "sent": 3, "lacks": 0} == account(mine.stats())
+
+
+def test_each_is_weighed_as_what_it_is(background: MakeBackground) -> None:
+    """The sizes that come along are those of the session and of each action, in that order."""
+    mine = background()
+    built = recorder(mine)._begun_and_built(new_session_id(), BEGUN, lambda: [fields("0"), fields("1" * 1000)])
+    assert [weigh_request(request) for request in built.requests] == built.sizes
 
 
 def test_words_that_cannot_be_made_leave_the_session(

@@ -236,6 +236,22 @@ def test_background(way: str, kind: str, host: Host) -> None:
 
 
 @KINDS
+def test_session_of_its_own_begins_once(kind: str, host: Host) -> None:
+    """Of a question in the background without a session three things are on record: session, question and answer."""
+    responses = responses_of(host.client(kind))
+    before = host.layer.stats()["accepted"]
+
+    async def program() -> None:
+        queued = await ways.now(responses.create(**response(), **BACKGROUND))
+        for _ in range(2):
+            await ways.now(responses.retrieve(queued.id))
+
+    host.run(program())
+    assert host.layer.flush(10)
+    assert 3 == host.layer.stats()["accepted"] - before
+
+
+@KINDS
 def test_background_cancelled(kind: str, host: Host) -> None:
     """An answer that is cancelled in the background is on record as such, where its question is."""
     client = host.client(kind)

@@ -49,6 +49,19 @@ def actions_of(recorded: Callable[[object], Fields]) -> ActionsOf:
 # ---- when
 
 
+@pytest.mark.parametrize("kind", ["OpenAI", "AsyncOpenAI"])
+def test_session_of_a_call_begins_once(kind: str, host: Host) -> None:
+    """Of a call without a session three things are on record, its session, question and answer; of embeddings two."""
+    client = host.client(kind)
+    before = host.layer.stats()["accepted"]
+    host.run(ways.now(client.chat.completions.create(**BODY)))
+    assert 3 == host.layer.stats()["accepted"] - before
+    host.run(ways.now(client.embeddings.create(model="text-embedding-3-small", input="hello")))
+    assert 5 == host.layer.stats()["accepted"] - before
+    assert host.layer.flush(10)
+    assert (5, {}) == (host.layer.stats()["sent"] - before, host.layer.stats()["dropped"])
+
+
 @pytest.fixture(params=["background", "inline"])
 def either(request: pytest.FixtureRequest, make_layer: Callable[..., Layer]) -> Layer:
     """A `Layer` of either kind of delivery."""
