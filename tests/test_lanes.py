@@ -156,7 +156,8 @@ def test_mark_of_a_thread_that_is_not_inside_means_nothing() -> None:
 
 def test_what_comes_in_while_its_thread_is_inside_is_put_off() -> None:
     """It is told so, and it is done before the thread comes out, after what the thread was at."""
-    door, done = Door(), []
+    door = Door()
+    done: list[object] = []
 
     def twice() -> None:
         done.append(door.do(done.append, "inner"))
