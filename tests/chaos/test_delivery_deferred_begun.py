@@ -118,8 +118,10 @@ def test_both_are_lost_together(fake_layer: FakeLayer, background: MakeBackgroun
     session_id = new_session_id()
     recorder(mine).append_later(session_id, 200_000, lambda: [fields("0")], BEGUN)
     assert [("too_large", str(session_id), 2)] == lost
-    ended = begin(mine, Held("0"))
+    held = Held("0")
+    ended = begin(mine, held)
     engine(mine).close(0.1)
+    held.let_go()
     assert ("shutdown", ended, 2) == lost[-1]
     stats = account(mine.stats())
     assert (4, {"too_large": 2, "shutdown": 2}, 0) == (stats["accepted"], stats["dropped"], stats["lacks"])
