@@ -704,6 +704,7 @@ def test_async_twins(make_layer: MakeLayer, recorded: Recorded) -> None:
     assert ticks > 20
 
 
+@pytest.mark.long
 def test_many_threads(make_layer: MakeLayer, recorded: Recorded) -> None:
     """32 threads with 200 calls each: everything arrives once, each thread's in order, sockets within the pool."""
     ports: set[int] = set()

@@ -273,6 +273,7 @@ def test_session_with_an_id_of_the_server_gets_one_that_the_api_takes(
     assert (1, 0) == Source(fresh.url).totals()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the most memory of a process")
 def test_memory_is_bounded(fresh: Server, tmp_path: Path) -> None:
     """50,000 actions need hardly more memory than 500, both ways."""
