@@ -9,7 +9,9 @@ import signal
 import sys
 import time
 
-import layer_sdk._parts  # noqa: F401  (once for all children: each lives for a moment only)
+import layer_sdk._parts  # once for all children, with what a worker of each would load: each lives for a moment only
+import layer_sdk._retry
+import layer_sdk._wire  # noqa: F401
 from chaos.life_program import act, begin, tell
 from layer_sdk import layer
 

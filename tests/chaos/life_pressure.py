@@ -26,6 +26,7 @@ def main() -> None:
     engine: Any = layer._parts.sink  # type: ignore[union-attr]
     engine._limits = engine._limits._replace(block_timeout=0.0002)
     most = wrong = 0
+    engine._carrier.load()  # what a worker would load is not what waits
     base = resident()
     for number in range(records // 20):
         session_id = layer.create_session(wait=False)
