@@ -51,6 +51,7 @@ MEASURES = (
     Measure("all in one session", Order("chat_1", 40, session="one"), 16, 40),
 )
 WARM_UP = 20
+WAVES = 6  # of calls at the same time, until the client has all the connections that it comes to have
 HALF = 450  # seconds; where a start takes longer, there is no other
 Blocks = list[tuple[Block, Block]]
 
@@ -79,8 +80,9 @@ def compared(measure: Measure, effort: Effort, pairs: dict[str, Pair]) -> dict[s
     """Go round all processes, after a block of each that does not count."""
     found: dict[str, Blocks] = {peer: [] for peer in pairs}
     order = measure.order
+    warm_up = max(min(order.calls, WARM_UP), WAVES * max(order.tasks, order.threads))
     for pair in pairs.values():
-        pair.take(order._replace(calls=min(order.calls, WARM_UP)), peer_first=False)
+        pair.take(order._replace(calls=warm_up), peer_first=False)
     for at in effort.turns(measure.turns, measure.seconds):
         for peer, pair in pairs.items():
             found[peer].append(pair.take(order, peer_first=at % 2 == 1))
