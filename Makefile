@@ -70,7 +70,7 @@ chaos: .venv/dev ## longer than the suite: a million records, then random faults
 	$(BIN)/python scripts/soak.py
 	$(BIN)/python scripts/random_faults.py --seconds 300
 
-bench: .venv/dev ## what recording costs the host, beside other SDKs, into docs/benchmarks.md (about twenty minutes)
+bench: .venv/dev ## what recording costs the host, beside other SDKs, into docs/benchmarks.md (about half an hour)
 	$(BIN)/python benchmarks/run.py
 
 bench-quick: .venv/dev ## a part of it, printed (a few minutes)

@@ -57,11 +57,10 @@ def once(environment: str, peer: str, servers: Servers) -> dict[str, float]:
 
 
 def written(rows: list[Row]) -> str:
-    """Write the table, and how the first of Layer compares."""
+    """Write the table."""
     heads = ["client", "openai", "import", "init", "first call", "together", "CPU of it", "whole process", "its CPU"]
     cells = table(heads, ([row["client"], *(between(row[part]) for part in PARTS)] for row in rows))
-    cost = {row["client"]: row["together cpu"][1] for row in rows if row["client"] != "none"}
-    text = f"""\
+    return f"""\
 Milliseconds more than with the plain client, median and quartiles of processes started in turns: importing openai and
 making a client (there is a peer that is imported with it), importing the peer, setting it up, and the first call. What
 one step has imported the next need not, so the first call may take less; what counts is all together. The whole process
@@ -69,8 +68,3 @@ makes one call and ends as usual, so what is left is sent at its end.
 
 {cells}
 """
-    if len(cost) > 1 and "layer" in cost:
-        best = min(cost.keys() - {"layer"}, key=lambda name: cost[name])
-        ratio = cost["layer"] / cost[best]
-        text += f"\nOf the CPU of all together, layer takes {ratio:.2f} times that of the best peer, {best}.\n"
-    return text

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from figures import Row, table
+from openai_calls import is_recorded
 
 TITLE = "Beside the best peer"
-OWN, MIDDLE = ("none", "layer", "layer_published"), 1
+OWN = ("none", "layer", "layer_published")
+MIDDLE = 1  # of lower quartile, median and upper quartile
 NOISE = "lost in the noise"
 
 
@@ -65,7 +67,7 @@ def written(found: dict[str, list[Any]]) -> str:
 
 def line(target: Target, rows: list[Row]) -> list[str]:
     """Write one target's line."""
-    fitting = [row for row in rows if row.get("call", target.case) == target.case and is_recorded(row)]
+    fitting = [row for row in rows if "call" not in row or (row["call"] == target.case and is_recorded(row))]
     values = {row["client"]: target.read(row) for row in fitting}
     noise = abs(values.get("none", 0.0))
     peers = {client: value for client, value in values.items() if client not in OWN}
@@ -74,11 +76,6 @@ def line(target: Target, rows: list[Row]) -> list[str]:
     best = min(peers, key=lambda client: peers[client])
     ratio = NOISE if peers[best] <= noise else f"{values['layer'] / peers[best]:.2f}"
     return [target.figure, target.case, f"{values['layer']:,.0f}", f"{peers[best]:,.0f}", best, ratio, aim(target)]
-
-
-def is_recorded(row: Row) -> bool:
-    """Tell whether a client records such calls at all."""
-    return "recorded" not in row or row["recorded"] > 0 or row["client"] == "none"
 
 
 def aim(target: Target) -> str:

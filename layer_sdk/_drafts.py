@@ -6,7 +6,7 @@ import datetime
 import json
 from collections.abc import Iterable as AbstractIterable
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, NamedTuple, TypeVar, Union
 
 from . import _fork, schemas
 from ._ids import SessionId, parse_chosen_session_id
@@ -19,6 +19,7 @@ from ._json import (
     weighed_json,
     weighed_json_or_repr,
 )
+from ._log import swallow
 from ._plain import weigh
 from .exceptions import LayerRequestPreparationError, LayerSchemaValidationError
 
@@ -59,6 +60,16 @@ class Built(NamedTuple):
     def weighed(self) -> Iterable[tuple[SessionRequest | SessionActionRequest, int | None]]:
         """What to send, each with its size."""
         return zip(self.requests, chain(self.sizes, repeat(None)))
+
+
+def built_of(build: Callable[[], Built], count: int = 1, caught: type[BaseException] = Exception) -> Built:
+    """Build; what goes wrong is a loss with a name, of so many."""
+    try:
+        requests, discarded, *sizes = build()
+        return Built(list(requests), list(discarded), *sizes)
+    except caught as error:
+        swallow("putting a recorded call into words", error)
+        return Built([], [NOT_BUILT] * count)
 
 
 class Drafts:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Optional, TypeVar
 
 from . import _context, schemas
-from ._drafts import LENIENT, NOT_BUILT, Built, error_of, parse_kind
+from ._drafts import LENIENT, NOT_BUILT, Built, built_of, error_of, parse_kind
 from ._ids import VERSION, SessionId, new_session_id, session_id_for
 from ._json import to_json_or_repr
 from ._log import guard, swallow, warn
@@ -117,11 +117,7 @@ class Recorder:
             swallow("recording an action", error)
 
     def _begun_and_built(self, session_id: UUID, begun: float, tell: Tell) -> Built:
-        try:
-            built = self._build(tell)
-        except Exception as error:  # noqa: BLE001  (the session is none the worse)
-            swallow("putting a recorded call into words", error)
-            built = Built([], [NOT_BUILT])
+        built = built_of(partial(self._build, tell))  # whatever becomes of it, the session is none the worse
         start = datetime.datetime.fromtimestamp(begun, datetime.timezone.utc)
         built.requests.insert(0, self._session(session_id, start))
         if built.sizes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from layer_sdk import _fork
+from layer_sdk._drafts import built_of
 from layer_sdk._log import guard, warn
 
 from . import _lifecycle
@@ -18,7 +19,7 @@ from ._flights import PATIENCE, Flights
 from ._gate import OPEN
 from ._lane import Lane
 from ._limits import BLOCK, DROP_OLDEST, Limits
-from ._record import ABSENT, Note, Record, Waiter, built_of
+from ._record import ABSENT, Note, Record, Waiter
 
 if TYPE_CHECKING:
     from layer_sdk.schemas import SessionActionRequest, SessionRequest

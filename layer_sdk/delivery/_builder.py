@@ -6,9 +6,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from layer_sdk._drafts import NOT_BUILT
+from layer_sdk._drafts import NOT_BUILT, built_of
 
-from ._record import Record, built_of
+from ._record import Record
 
 if TYPE_CHECKING:
     from ._record import Build

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Callable
 from uuid import UUID
 
 from layer_sdk import _fork, schemas
+from layer_sdk._drafts import built_of
 from layer_sdk._log import swallow, warn
 from layer_sdk.exceptions import LayerHTTPError, LayerSDKException
 
-from ._record import built_of
 from ._stats import Stats, reason
 
 if TYPE_CHECKING:

@@ -80,7 +80,7 @@ class Lanes:
     def plan(self, lane: Lane) -> None:
         """See to it that a lane is looked at when it is time."""
         now = time.monotonic()
-        due = max(lane.not_before, now)
+        due = max(now, lane.not_before)
         if not self.hurries and lane.lingers:
             if lane.due is not None:
                 return  # it lingers already

@@ -91,16 +91,14 @@ def is_ending() -> bool:
 
     That the main thread has ended says nothing alone: the interpreter waits for the others, which may go on for days.
     """
-    if is_main_alive() and not _ended:
-        return False
     return os.getpid() in _ended or (threading.get_ident() == threading.main_thread().ident and not is_main_alive())
 
 
 def is_main_alive() -> bool:
     """Tell whether the main thread goes on: when it has ended, some Pythons refuse to start threads.
 
-    Up to Python 3.12 `is_alive()` tries the thread's lock, and a signal handler that raises in
-    there leaves the main thread stopped for ever. The mark alone says enough: the interpreter sets it before atexit.
+    Up to Python 3.12 `is_alive()` tries the thread's lock, and a signal handler that raises in there leaves the main
+    thread stopped for ever. The mark alone says enough: the interpreter sets it before atexit.
     """
     main = threading.main_thread()
     is_stopped: bool | None = getattr(main, "_is_stopped", None)

@@ -6,8 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Callable, Iterable, NamedTuple
 
 from layer_sdk import schemas
-from layer_sdk._drafts import NOT_BUILT, Built
-from layer_sdk._log import swallow
+from layer_sdk._drafts import Built
 from layer_sdk._plain import weigh
 
 if TYPE_CHECKING:
@@ -129,16 +128,6 @@ class Record:
 
 
 ABSENT: Any = None
-
-
-def built_of(build: Build, count: int = 1, caught: type[BaseException] = Exception) -> Built:
-    """Build; what goes wrong is a loss with a name, of so many."""
-    try:
-        requests, discarded, *sizes = build()
-        return Built(list(requests), list(discarded), *sizes)
-    except caught as error:
-        swallow("putting a recorded call into words", error)
-        return Built([], [NOT_BUILT] * count)
 
 
 class Note(NamedTuple):

@@ -27,8 +27,7 @@ class Schedule:
         lane.place = self._tie
         self._planned += lane.due is None
         lane.due = due
-        if len(self._heap) > SLACK:
-            self._prune()
+        self._prune()
 
     def cancel(self, lane: Lane) -> None:
         """Take a lane off."""
