@@ -19,9 +19,8 @@ class Frame(NamedTuple):
 _frames: ContextVar[Frame | None] = ContextVar("layer_sdk", default=None)
 
 
-def top() -> Frame | None:
-    """Give the whole stack, to be put back with `restore`."""
-    return _frames.get()
+# Gives the whole stack, to be put back with `restore`. No function around it: it is asked at each call of the host's.
+top = _frames.get
 
 
 def restore(frame: Frame | None) -> None:

@@ -10,9 +10,8 @@ from typing import Any, Iterator
 _suppressed: ContextVar[bool] = ContextVar("layer_sdk_suppressed", default=False)
 
 
-def is_suppressed() -> bool:
-    """Tell whether what happens now is the SDK's own doing."""
-    return _suppressed.get()
+# Tells whether what happens now is the SDK's own doing. No function around it: it is asked at each call of the host's.
+is_suppressed = _suppressed.get
 
 
 @contextmanager

@@ -22,12 +22,13 @@ class Account:
 
     Attributes:
         bytes: Of what waits or is under way.
+        sequence: Of the record that was accepted last.
         ended: Spool entries of records that have found their end, until somebody takes them.
     """
 
     def __init__(self) -> None:
         self.bytes = 0
-        self._sequence = 0
+        self.sequence = 0
         self._states: defaultdict[str, int] = defaultdict(int)  # no Counter, which takes three times as long to count
         self._dropped: defaultdict[str, int] = defaultdict(int)
         self._dead: defaultdict[str, int] = defaultdict(int)
@@ -36,8 +37,8 @@ class Account:
 
     def accept(self, record: Record) -> None:
         """Count a record that was handed over."""
-        self._sequence += 1
-        record.sequence = self._sequence
+        self.sequence += 1
+        record.sequence = self.sequence
         self._states["accepted"] += record.counts
         self._states["queued"] += record.counts
         self.bytes += record.size
@@ -93,7 +94,7 @@ class Account:
 
     def ticket(self) -> Ticket:
         """Give a ticket for all that has been accepted and has not ended."""
-        ticket = Ticket(self._sequence, self.waiting)
+        ticket = Ticket(self.sequence, self.waiting)
         self._tickets.append(ticket)
         return ticket
 

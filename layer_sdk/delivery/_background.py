@@ -17,6 +17,7 @@ from ._arrivals import lost
 from ._carrier import Carrier
 from ._flights import PATIENCE, Flights
 from ._gate import OPEN
+from ._inbox import MOST
 from ._lane import Lane
 from ._limits import BLOCK, DROP_OLDEST, Limits
 from ._record import ABSENT, Note, Record, Waiter
@@ -70,6 +71,7 @@ class BackgroundDelivery:
             self._carrier,
             self._session_of,
             self._limits,
+            admit=self._admit,
             on_drop=self._on_drop,
             journal=self._journal,
             on_landed=self._adopt,
@@ -93,6 +95,12 @@ class BackgroundDelivery:
 
     def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False, counts: int = 1) -> None:
         """Take what a worker is to put into words; with a spool it is written first, so that has to be done now."""
+        inbox = self._flights.inbox
+        if inbox.is_attended and size <= inbox.largest and len(inbox.items) < MOST and self._pid == os.getpid():
+            inbox.items.append((session_id, size, build, opens, counts, time.monotonic()))
+            if not inbox.is_attended:  # not any more
+                self._empty_inbox()  # type: ignore[unreachable]  # (another thread has come between)
+            return
         if self._journal is None:
             self._accept(session_id, Record(ABSENT, size=size, build=build, opens=opens, counts=counts))
             return
@@ -101,6 +109,11 @@ class BackgroundDelivery:
             self._accept(session_id, Record(request, size=weight))
         for reason in built.discarded:
             self.discard(session_id, reason)
+
+    def _empty_inbox(self) -> None:
+        flights = self._flights
+        if flights.door.do(flights.take_in):
+            self._after_intake(flights)
 
     def discard(self, session_id: UUID, reason: str) -> None:
         """Count an action that is not to be sent."""
@@ -112,8 +125,11 @@ class BackgroundDelivery:
     def has_waiting(self, session_id: UUID) -> bool:
         """Tell whether something of a session is on its way, so that an explicit call has to queue behind it."""
         flights = self._flights
-        is_own = flights.door.is_mine or flights.builder.is_mine  # to queue would be to wait for itself
-        return not is_own and session_id in flights.lanes and self._pid == os.getpid()
+        if flights.door.is_mine or flights.builder.is_mine or self._pid != os.getpid():
+            return False  # in the first two cases, to queue would be to wait for itself
+        if flights.inbox.items:
+            self._empty_inbox()
+        return session_id in flights.lanes
 
     def call(self, session_id: UUID, request: SessionRequest | SessionActionRequest) -> UUID:
         """Send behind what waits in the session's lane and wait for the answer; what goes wrong is raised."""
@@ -148,8 +164,10 @@ class BackgroundDelivery:
         if self._journal is not None:
             self._write_ahead(self._journal, session_id, record)
         # A signal handler, a __del__ or a log handler may record while this thread is in there: then it is put off.
-        if not flights.door.do(self._admit, session_id, record):
-            return
+        if flights.door.do(self._admit_behind, session_id, record):
+            self._after_intake(flights)
+
+    def _after_intake(self, flights: Flights) -> None:
         if flights.losses.untold or flights.account.ended:
             flights.tell()
         if _lifecycle.is_late():
@@ -176,7 +194,14 @@ class BackgroundDelivery:
         is_trouble = self._flights.gate.state != OPEN or self._is_half_full(0)
         journal.take(session_id, record, is_trouble=is_trouble, is_quiet=self._flights.door.is_mine)
 
-    def _admit(self, session_id: UUID, record: Record) -> None:
+    def _admit_behind(self, session_id: UUID, record: Record) -> None:
+        """Admit a record behind all that came before it."""
+        flights = self._flights
+        if flights.inbox.items:
+            flights.take_in()
+        self._admit(session_id, record)
+
+    def _admit(self, session_id: UUID, record: Record, came: float | None = None) -> None:
         flights, account = self._flights, self._flights.account
         if record.entry is not None and self._is_half_full(record.size):
             record.park()
@@ -185,7 +210,7 @@ class BackgroundDelivery:
         try:
             account.accept(record)
             if reason is None and not flights.is_closed:
-                flights.lanes.push(session_id, record)
+                flights.lanes.push(session_id, record, came)
             else:
                 self._turn_away(session_id, record, reason)
         except BaseException:  # out of a signal handler: what is counted has to be somewhere
@@ -273,6 +298,7 @@ class BackgroundDelivery:
         if flights.door.is_mine or flights.builder.is_mine:
             return False  # in a signal handler that struck in here, or in `before_send`: what it waited for would wait
         with flights.door.locked():
+            flights.take_in()
             flights.door.merge()
             ticket = flights.account.ticket()
         try:
@@ -360,6 +386,7 @@ class BackgroundDelivery:
         # The spool has a lock of its own, which is never waited for inside. First: what it adopts meanwhile is counted.
         spool = None if self._journal is None else self._journal.stats()
         with flights.door.locked():
+            flights.take_in()
             stats = {
                 **flights.account.snapshot(),
                 "lanes": len(flights.lanes),

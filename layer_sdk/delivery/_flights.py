@@ -17,6 +17,7 @@ from ._arrivals import Arrivals, lost
 from ._builder import Builder
 from ._door import Door
 from ._gate import Gate
+from ._inbox import Inbox
 from ._lane import Lane
 from ._lanes import Lanes
 from ._losses import Losses
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from ._builder import Batch, Made
     from ._carrier import Carrier
+    from ._inbox import Admit
     from ._journal import Journal
     from ._lane import Flight, Request
     from ._limits import Limits
@@ -61,6 +63,7 @@ class Flights:
         carrier: Sends.
         session_of: Makes the request that creates a session which the server turns out not to know.
         limits: The bounds.
+        admit: Puts a record that has come in into its lane. Called inside.
         on_drop: The host's callback for losses.
         journal: Keeps records on disk.
         on_landed: Called without the lock when a worker has done a job.
@@ -79,6 +82,7 @@ class Flights:
         session_of: SessionOf,
         limits: Limits,
         *,
+        admit: Admit,
         on_drop: OnDrop | None,
         journal: Journal | None,
         on_landed: Callable[[], None],
@@ -95,7 +99,8 @@ class Flights:
         self.gate = Gate(chance)
         self.account = Account()
         self.losses = Losses(on_drop)
-        self.workers = Workers(self, limits.workers, limits.idle)
+        self.inbox = Inbox(self.account, admit, limits.max_bytes, is_used=journal is None)
+        self.workers = Workers(self, limits.workers, limits.idle, limits.linger)
         self.builder = Builder(lambda: self.workers.is_mine)
         self.lanes = Lanes(self.account, limits.linger, self.workers.call_for, self._note_loss)
         self._arrivals = Arrivals(self.account, self.gate, session_of, chance, self._note_loss)
@@ -251,8 +256,14 @@ class Flights:
         if gap:
             self.lanes.note_gap(lane, gap, is_newest=True)
 
+    def take_in(self) -> None:
+        """Put what has come in into its lanes. Call inside."""
+        if self.inbox.items and not self.is_left:
+            self.inbox.empty()
+
     def discard(self, session_id: UUID, reason: str) -> None:
         """Count an action that is not to be sent. Call inside."""
+        self.take_in()
         self.account.discard(reason)
         self._note_loss(Lane(session_id), 1, reason)  # it was the newest: the next one tells of it
 
@@ -323,6 +334,8 @@ class Flights:
     def drain(self) -> None:
         """Nothing more is to come: have everything tried that waits, however often it has failed."""
         with self.door.locked():
+            self.inbox.attend(is_possible=False)
+            self.take_in()
             self.door.merge()
             self.is_closed = True
             self.gate.drain(time.monotonic())

@@ -65,21 +65,27 @@ class Lanes:
         """Give the lane of a session, if something waits in it or is under way."""
         return self._lanes.get(session_id.int)
 
-    def push(self, session_id: UUID, record: Record) -> None:
-        """Put a record at the end of its session's lane."""
+    def push(self, session_id: UUID, record: Record, came: float | None = None) -> None:
+        """Put a record at the end of its session's lane.
+
+        Args:
+            session_id: The session.
+            record: The record.
+            came: When it came, monotonic, if not now.
+        """
         lane = self._lanes.get(session_id.int)
         if lane is None:
             lane = self._lanes[session_id.int] = Lane(session_id)
         if self._gaps:
             record.gap += self._gaps.pop(session_id, 0)
         lane.push(record)
-        self._pushed = now = time.monotonic()
+        self._pushed = now = time.monotonic() if came is None else came
         if not lane.is_flying and (lane.due is None or lane.due > now):
-            self.plan(lane)
+            self.plan(lane, now)
 
-    def plan(self, lane: Lane) -> None:
+    def plan(self, lane: Lane, now: float | None = None) -> None:
         """See to it that a lane is looked at when it is time."""
-        now = time.monotonic()
+        now = time.monotonic() if now is None else now
         due = max(now, lane.not_before)
         if not self.hurries and lane.lingers:
             if lane.due is not None:

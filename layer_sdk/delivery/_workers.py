@@ -34,17 +34,20 @@ class Workers:
         flights: What they fly.
         limit: How many there may be.
         idle: Seconds after which one without work ends.
+        attention: Seconds that what comes in may wait to be looked at.
     """
 
-    def __init__(self, flights: Flights, limit: int, idle: float) -> None:
+    def __init__(self, flights: Flights, limit: int, idle: float, attention: float) -> None:
         self._flights = flights
         self._work = flights.door.condition()
         self._limit = limit
         self._idle = idle
+        self._attention = attention
         self._alive: set[threading.Thread] = set()
         self._idents: set[int] = set()
         self._flying = 0
         self._cannot_start = False
+        self._is_looking = False  # whether one empties the inbox: it sees by itself what is due then
         self._joined = 0.0  # when one that had rested took something
         self._taken = 0.0  # when anybody did
         self._wakes: list[float] = []
@@ -65,8 +68,24 @@ class Workers:
         """Whether this very thread is one of them."""
         return threading.get_ident() in self._idents  # `current_thread` may take a lock of Python's
 
+    def attend(self, *wakes: float) -> bool:
+        """Say whether a worker will look into the inbox soon, in passing. Call with the lock held.
+
+        Args:
+            wakes: When those wake who are about to go to sleep, beside those that sleep.
+
+        Returns:
+            Whether that will do; else somebody has to look into it now.
+        """
+        soon = time.monotonic() + self._attention
+        is_watched = any(wakes_at <= soon for wakes_at in (*wakes, *self._wakes))
+        is_over = self._flights.is_closed or _lifecycle.is_late()
+        return self._flights.inbox.attend(is_possible=is_watched and not is_over)
+
     def call_for(self, due: float) -> None:
         """See to it that somebody looks at what is due then. Call with the lock held."""
+        if self._is_looking:
+            return
         if self._wakes:
             first = min(self._wakes)
             if due < first and self._time_for(due) < first:  # the latter is no earlier, and takes longer to tell
@@ -128,6 +147,7 @@ class Workers:
                 self._alive.discard(threading.current_thread())
                 self._idents.discard(me)
                 self._greenlets = [each for each in self._greenlets if each]
+                self._leave()
                 if has_flown:  # one that dies of its first job is not replaced at once: the next would die, too
                     self._flights.call_workers()
 
@@ -136,6 +156,7 @@ class Workers:
             if self._flights.is_left or not ((is_hot and self._goes_on()) or self._wait_for_work()):
                 # Now, with the lock held since it was seen that there is nothing to do: what comes next starts another.
                 self._alive.discard(threading.current_thread())
+                self._leave()
                 return False
             job = self._take() if self._flights.carrier.is_loaded else None
         if job is None:
@@ -152,8 +173,14 @@ class Workers:
         job = self._flights.take()
         self._taken = time.monotonic()
         self._flying += 1
+        self._leave()
         self._flights.call_workers()  # somebody has to wait, so that whatever becomes due meanwhile is seen
         return job
+
+    def _leave(self) -> None:
+        """See to what has come in, where this thread was the only one to do so."""
+        if not self.attend():
+            self._flights.take_in()
 
     def _time_for(self, due: float) -> float:
         """Tell when a worker that rests takes what is due: while others fly, one of them may land in time."""
@@ -162,8 +189,17 @@ class Workers:
             due = min(patient, max(due, self._taken) + GRACE)
         return self._flights.ready_at(due)
 
+    def _look(self) -> None:
+        """Look into the inbox."""
+        self._is_looking = True
+        try:
+            self._flights.take_in()
+        finally:
+            self._is_looking = False
+
     def _goes_on(self) -> bool:
         """Tell whether there is work for a worker that has just landed: much at a time costs less than one by one."""
+        self._look()
         due = self._flights.next_due()
         return due is not None and due <= time.monotonic()
 
@@ -171,6 +207,7 @@ class Workers:
         """Wait until a lane is due; False when this worker is no longer needed."""
         ends = time.monotonic() + self._idle
         while True:
+            self._look()
             due, now = self._flights.lanes.first_due(), time.monotonic()
             looks_at = math.inf if due is None else self._time_for(due)
             if looks_at <= now:
@@ -189,6 +226,8 @@ class Workers:
             self._sleep(ends if is_spare else min(ends, looks_at))
 
     def _sleep(self, until: float) -> None:
+        if not self.attend(until):
+            return
         self._wakes.append(until)
         try:
             self._flights.door.wait(self._work, until - time.monotonic())
@@ -199,6 +238,7 @@ class Workers:
         """Send on this thread what is due, for want of workers, until a monotonic time."""
         while time.monotonic() < until:
             with self._flights.door.locked():
+                self._flights.take_in()
                 if is_done():
                     return
                 due = self._flights.next_due()

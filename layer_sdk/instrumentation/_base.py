@@ -15,6 +15,7 @@ import datetime
 import os
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, NamedTuple
 
 from layer_sdk import _context, _fork
@@ -57,7 +58,7 @@ class Listener:
         key = "" if given is None else _text(given).strip()
         if key:
             return Target(self.owner, recorder, self._keys.get(key) or self._read(key, recorder))
-        current = _context.current(self.owner)
+        current = None if _context.top() is None else _context.current(self.owner)
         if current is None:
             return Target(self.owner, recorder, new_session_id(), is_new=True)
         return Target(self.owner, recorder, session_of_call(current, recorder, None))
@@ -132,7 +133,11 @@ class Call:
 
     def ask(self, size: int, words: Words) -> None:
         """Record what is asked, as of now."""
-        self._record(size, words, self._start)
+        start = self._start
+        tell = partial(_told, words, start, start)
+        for target in self.targets:
+            target.recorder.append_later(target.session_id, size, tell, start if target.is_new else None)
+        self._is_told = True
 
     def hear(self, size: int, words: Words) -> None:
         """Record what came back, once, and not in a forked child that inherited the call."""
@@ -142,19 +147,17 @@ class Call:
             self._to_hear.pop()
         except IndexError:
             return
-        self._record(size, words, time.time())
-
-    def _record(self, size: int, words: Words, end: float) -> None:
         start = self._start
-
-        def tell() -> Iterable[Fields]:
-            times = {"start_time": _moment(start), "end_time": _moment(max(start, end))}
-            return [{**fields, **times} for fields in words()]
-
+        tell = partial(_told, words, start, time.time())
         for target in self.targets:
             begun = start if target.is_new and not self._is_told else None
             target.recorder.append_later(target.session_id, size, tell, begun)
         self._is_told = True
+
+
+def _told(words: Words, start: float, end: float) -> Iterable[Fields]:
+    times = {"start_time": _moment(start), "end_time": _moment(max(start, end))}
+    return [{**fields, **times} for fields in words()]
 
 
 def _moment(seconds: float) -> datetime.datetime:

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Optional, Protocol, Tuple
 from ._base import hush
 
 MARK = "__layer_patch__"
+LOOKING, HEARING = "looking at a call", "recording how a call ended"
 
 
 class Observer(Protocol):
@@ -76,44 +77,37 @@ class Patch:
         else:
             setattr(self.cls, self._name, self._own)
 
-    def _observer(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observer | None:
-        begin = self.begin
-        try:
-            return None if begin is None else begin(instance, args, kwargs)
-        except Exception as error:  # noqa: BLE001  (the whole point)
-            hush("looking at a call", error)
-            return None
-
-    def _tell(self, tell: Callable[[Any], None], how: Any) -> None:
-        try:
-            tell(how)
-        except Exception as error:  # noqa: BLE001  (the whole point)
-            hush("recording how a call ended", error)
-
-    # The two below stand between the host and its call: whatever they ask for may fail without harm. The method that
-    # was there before is looked up where it is inherited, for it may change.
+    # The two below stand between the host and its call: whatever they ask for may fail without harm, and so may the
+    # report of it. What they do stands in them, twice: for each call, what a function costs is felt. The method that was
+    # there before is looked up where it is inherited, for it may change.
 
     def _called(self, before: Any) -> Any:
         @wraps(before)
         def method(self_: Any, *args: Any, **kwargs: Any) -> Any:
-            observer, own = None, self._own
-            try:  # noqa: SIM105  (for each call: what a context manager costs is felt)
-                observer = self._observer(self_, args, kwargs)
-            except Exception:  # noqa: BLE001, S110  (even the report of it has failed)
-                pass
+            observer, own, begin = None, self._own, self.begin
+            try:
+                if begin is not None:
+                    observer = begin(self_, args, kwargs)
+            except Exception as error:  # noqa: BLE001  (the whole point)
+                with suppress(Exception):
+                    hush(LOOKING, error)
             bound = getattr(super(self.cls, self_), self._name) if own is None else own.__get__(self_, type(self_))
             try:
                 answer = bound(*args, **kwargs)
             except BaseException as error:
                 if observer is not None:
-                    with suppress(Exception):
-                        self._tell(observer.failed, error)
+                    try:
+                        observer.failed(error)
+                    except Exception as problem:  # noqa: BLE001  (the whole point)
+                        with suppress(Exception):
+                            hush(HEARING, problem)
                 raise
             try:
                 if observer is not None:
-                    self._tell(observer.answered, answer)
-            except Exception:  # noqa: BLE001, S110  (even the report of it has failed)
-                pass
+                    observer.answered(answer)
+            except Exception as error:  # noqa: BLE001  (the whole point)
+                with suppress(Exception):
+                    hush(HEARING, error)
             return answer
 
         return method
@@ -121,24 +115,30 @@ class Patch:
     def _awaited(self, before: Any) -> Any:
         @wraps(before)
         async def method(self_: Any, *args: Any, **kwargs: Any) -> Any:
-            observer, own = None, self._own
-            try:  # noqa: SIM105  (for each call: what a context manager costs is felt)
-                observer = self._observer(self_, args, kwargs)
-            except Exception:  # noqa: BLE001, S110  (even the report of it has failed)
-                pass
+            observer, own, begin = None, self._own, self.begin
+            try:
+                if begin is not None:
+                    observer = begin(self_, args, kwargs)
+            except Exception as error:  # noqa: BLE001  (the whole point)
+                with suppress(Exception):
+                    hush(LOOKING, error)
             bound = getattr(super(self.cls, self_), self._name) if own is None else own.__get__(self_, type(self_))
             try:
                 answer = await bound(*args, **kwargs)
             except BaseException as error:
                 if observer is not None:
-                    with suppress(Exception):
-                        self._tell(observer.failed, error)
+                    try:
+                        observer.failed(error)
+                    except Exception as problem:  # noqa: BLE001  (the whole point)
+                        with suppress(Exception):
+                            hush(HEARING, problem)
                 raise
             try:
                 if observer is not None:
-                    self._tell(observer.answered, answer)
-            except Exception:  # noqa: BLE001, S110  (even the report of it has failed)
-                pass
+                    observer.answered(answer)
+            except Exception as error:  # noqa: BLE001  (the whole point)
+                with suppress(Exception):
+                    hush(HEARING, error)
             return answer
 
         return method

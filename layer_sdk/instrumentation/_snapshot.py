@@ -39,13 +39,14 @@ def weighed_snapshot(value: Any) -> tuple[Any, int]:
 
 def _careful(value: Any) -> tuple[Any, int]:
     copied, size = weighed_json_or_repr(value)
-    return _without_nones(copied), size
+    return without_nones(copied), size
 
 
-def _without_nones(value: Any) -> Any:
+def without_nones(value: Any) -> Any:
+    """Leave out the fields that are None, wherever they stand."""
     if type(value) is dict:
-        return {name: _without_nones(item) for name, item in value.items() if item is not None}
-    return [_without_nones(item) for item in value] if type(value) is list else value
+        return {name: without_nones(item) for name, item in value.items() if item is not None}
+    return [without_nones(item) for item in value] if type(value) is list else value
 
 
 class _Walk:

@@ -1,24 +1,25 @@
 """OpenAI: every call of `OpenAI` and `AsyncOpenAI`, of each version from 1.18, whatever helper makes it.
 
 All of them, those of Azure's clients and of the module's own functions included, go through one method, `request`: one
-call of it is one record. See docs/openai.md for what is recorded of which.
+call of it is one record. On the way, `_process_response` is given the answer as it came, before anything is made of it.
+See docs/openai.md for what is recorded of which.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
-from functools import partial, wraps
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
-from layer_sdk._json import weighed_json_or_repr
 from layer_sdk._suppression import is_suppressed
 from layer_sdk.instrumentation._base import Call
+from layer_sdk.instrumentation._frozen import frozen
 from layer_sdk.instrumentation._patch import Patch, patch
 
 from . import _session_header
 from ._asked import Asked
 from ._background import Fetch
-from ._endpoints import CHAT, RESPONSE, route_of
+from ._endpoints import ROUTES, route_of
 from ._media import files_of
 from ._observer import Observer
 
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from layer_sdk.instrumentation._patch import Observer as Watching
 
     from ._endpoints import Route
+    from ._observer import Expecting
 
 SUPPORTED = ((1, 18), (4, 0))  # from, and before
-PARSED = (CHAT, RESPONSE)  # what helpers make objects of the host's of
+READS = "_process_response"
 
 Listeners = Callable[[], "tuple[Listener, ...]"]
 
@@ -42,24 +44,26 @@ def patches(module: Any, version: str, listeners: Listeners) -> list[Patch]:
         version: Its version.
         listeners: Gives who listens, at each call.
     """
-    native = (module.Stream, module.AsyncStream)
-    return [
-        patch(client, "request", _Watch(version, listeners, native, client, is_async=is_async).begin, is_async=is_async)
-        for client, is_async in ((module.OpenAI, False), (module.AsyncOpenAI, True))
-    ]
+    found = []
+    for client, is_async in ((module.OpenAI, False), (module.AsyncOpenAI, True)):
+        watch = _Watch(module, version, listeners, client, is_async=is_async)
+        found.append(patch(client, "request", watch.begin, is_async=is_async))
+        if hasattr(client, READS):  # else answers are read off the objects that are made of them
+            found.append(patch(client, READS, watch.heard, is_async=False))  # it is watched as it begins
+    return found
 
 
 class _Watch:
     """Looks at each request of one class of clients."""
 
-    def __init__(
-        self, version: str, listeners: Listeners, native: tuple[type, ...], client: type, *, is_async: bool
-    ) -> None:
+    def __init__(self, module: Any, version: str, listeners: Listeners, client: type, *, is_async: bool) -> None:
         self._client = client
         self._version = version
         self._listeners = listeners
-        self._native = native
+        self._native = (module.Stream, module.AsyncStream)
+        self._absent = tuple({type(getattr(module, name, None)) for name in ("NOT_GIVEN", "not_given", "omit")})
         self._is_async = is_async
+        self._expecting: Expecting = {}
 
     def begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Watching | None:
         """Record what is asked; give what is to hear the answer."""
@@ -67,14 +71,18 @@ class _Watch:
         if not listeners or is_suppressed():
             return None
         options = kwargs["options"] if "options" in kwargs else args[1]
-        headers = options.headers or {}  # asked for once: what stands for none takes a call of its own to say so
-        given, restore = _session_header.take(client, options, headers)
-        undo = [] if restore is None else [restore]
-        route = route_of(options.method, options.url)
+        headers = options.headers
+        if type(headers) in self._absent:  # to ask what stands for none whether it is any takes a call of its own
+            headers = None
+        given, undo = None, []
+        if headers or getattr(client, "_custom_headers", None):
+            given, restore = _session_header.take(client, options, headers or {})
+            undo = [] if restore is None else [restore]
+        route = (ROUTES.get(options.url) if options.method == "post" else None) or route_of(options.method, options.url)
         if route is None:
             return _Passing(undo) if undo else None
         asked = self._asked(client, options, route)
-        mode = _session_header.raw_mode(headers)
+        mode = _session_header.raw_mode(headers) if headers else None
         if route.response_id is not None:
             find = partial(_targets, listeners, given)
             return Fetch(route.response_id, find, partial(self._observer, route, asked, mode, []), undo)
@@ -83,23 +91,31 @@ class _Watch:
             return _Passing(undo) if undo else None
         observer = self._observer(route, asked, mode, undo, targets)
         observer.ask()
-        if route.endpoint in PARSED:
-            _listen_to_parser(observer, options, undo)
+        if route.endpoint.is_text and mode is None and not kwargs.get("stream"):
+            observer.expect(self._expecting, options.json_data)
         return observer
+
+    def heard(self, _: Any, __: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Keep an answer as it came: bytes, which cannot change. Before anything is made of it, which may fail."""
+        found = self._expecting.get(id(kwargs["options"].json_data))
+        if found is not None and len(found) == 1:
+            found[0].content = kwargs["response"].content
 
     def _asked(self, client: Any, options: Any, route: Route) -> Asked:
         body, extra = options.json_data, options.extra_json
         body = options.params if body is None else body  # of an answer that is fetched
         merged = {**body, **extra} if extra and isinstance(body, AbstractMapping) else body
-        copied, size = weighed_json_or_repr(merged)
+        copied, size = frozen(merged)
         files = files_of(options.files) if options.files else []
-        base_url = self._base_url(client)
-        return Asked(route.path, copied if isinstance(copied, dict) else {}, size, files, self._version, base_url)
-
-    def _base_url(self, client: Any) -> Any:
-        """Give where a client sends. With its own class that is an attribute, behind a property that may import."""
-        found = getattr(client, "_base_url", None) if type(client) is self._client else None
-        return getattr(client, "base_url", None) if found is None else found
+        # With its own class that is an attribute, behind a property that may import.
+        base_url = getattr(client, "_base_url", None) if type(client) is self._client else None
+        if base_url is None:
+            base_url = getattr(client, "base_url", None)
+        asked = Asked(route.path, copied, size, files=files, version=self._version, base_url=base_url)
+        known = merged if type(merged) is dict else copied
+        if type(known) is dict and "background" in known:
+            asked.is_background = bool(asked.body.get("background"))
+        return asked
 
     def _observer(
         self,
@@ -127,24 +143,6 @@ def _targets(listeners: tuple[Listener, ...], given: object) -> tuple[Target, ..
         if target is not None:
             found.append(target)
     return tuple(found)
-
-
-def _listen_to_parser(observer: Observer, options: Any, undo: list[Callable[[], None]]) -> None:
-    """See an answer before a helper makes an object of the host's of it: when that fails, the call raises."""
-    parser = options.post_parser
-    if not callable(parser):
-        return
-
-    @wraps(parser)
-    def parse(raw: Any) -> Any:
-        observer.parsed = raw
-        return parser(raw)
-
-    def restore() -> None:
-        options.post_parser = parser
-
-    options.post_parser = parse
-    undo.append(restore)
 
 
 class _Passing:

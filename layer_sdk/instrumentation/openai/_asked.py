@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, NamedTuple
+from typing import Any, Iterable
 
 from layer_sdk.instrumentation._base import COMPLETE, FAILED, Fields, Heard
+from layer_sdk.instrumentation._frozen import thaw
 
 # What the user says, and what openai adds by itself; everything else in a request's body is a parameter.
 CONTENT = frozenset(
@@ -15,24 +16,36 @@ ID = "id"
 NO_CHOICES: Fields = {"message": "The answer holds no choices", "details": {"type": "no_choices"}}
 
 
-class Asked(NamedTuple):
+class Asked:
     """One request, as it was when the call was made.
 
     Attributes:
         path: The endpoint.
-        body: What is sent as JSON, or as the fields of a form.
         size: The bytes of memory that it takes.
         files: Of each file of a form, its field, name and size.
         version: Of the openai package.
         base_url: Of the client: an object whose text is the URL.
+        is_background: Whether the answer is to be made in the background, and fetched later.
     """
 
-    path: str
-    body: dict[str, Any]
-    size: int
-    files: list[Fields]
-    version: str
-    base_url: Any
+    __slots__ = ("_body", "base_url", "files", "is_background", "path", "size", "version")
+
+    def __init__(self, path: str, body: Any, size: int, *, files: list[Fields], version: str, base_url: Any) -> None:
+        self.path = path
+        self._body = body
+        self.is_background = False
+        self.size = size
+        self.files = files
+        self.version = version
+        self.base_url = base_url
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What is sent as JSON, or as the fields of a form; read at the first look, most often on a worker."""
+        body = self._body
+        if type(body) is bytes:
+            body = self._body = thaw(body)
+        return body if isinstance(body, dict) else {}
 
     @property
     def attributes(self) -> Fields:

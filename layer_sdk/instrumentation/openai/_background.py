@@ -23,9 +23,9 @@ Targets = Tuple["Target", ...]
 _answers: OrderedDict[str, Targets | None] = OrderedDict()
 
 
-def expect(body: dict[str, Any], answer: Any, targets: Targets) -> None:
-    """Remember where an answer belongs that was asked for in the background and is not there yet."""
-    if body.get("background") and is_under_way(answer):
+def expect(answer: Any, targets: Targets) -> None:
+    """Remember where an answer belongs that was asked for in the background, if it is not there yet."""
+    if is_under_way(answer):
         _remember(id_of(answer), targets)
 
 

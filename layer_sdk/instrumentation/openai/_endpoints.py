@@ -24,6 +24,7 @@ class Endpoint(NamedTuple):
         feed: Copies of an item of a stream what is recorded of it, and adds it to what was kept.
         merge: Puts what was kept of a stream together, on a worker: an answer, as far as it goes.
         is_binary: Whether an answer is bytes, of which only the number is kept.
+        is_text: Whether an answer is mostly text, so that the bytes that it came as may be kept until it is read.
     """
 
     hear: Callable[[Asked, Any, Heard], Iterable[Fields]]
@@ -32,18 +33,23 @@ class Endpoint(NamedTuple):
     feed: Callable[[list[Any], Any], None] | None = None
     merge: Callable[[list[Any]], Any] | None = None
     is_binary: bool = False
+    is_text: bool = False
 
 
-CHAT = Endpoint(_chat.hear, _chat.ask, feed=_chat.feed, merge=_chat.merge)
+CHAT = Endpoint(_chat.hear, _chat.ask, feed=_chat.feed, merge=_chat.merge, is_text=True)
 COMPLETION = Endpoint(
-    _texts.hear_completion, _texts.ask_completion, feed=_texts.feed_completion, merge=_texts.merge_completion
+    _texts.hear_completion,
+    _texts.ask_completion,
+    feed=_texts.feed_completion,
+    merge=_texts.merge_completion,
+    is_text=True,
 )
 EMBEDDINGS = Endpoint(_texts.hear_embeddings, pick=_texts.pick_embeddings)
-MODERATION = Endpoint(_texts.hear_moderation)
-RESPONSE = Endpoint(_responses.hear, _responses.ask, _responses.pick, _responses.feed, _responses.merge)
+MODERATION = Endpoint(_texts.hear_moderation, is_text=True)
+RESPONSE = Endpoint(_responses.hear, _responses.ask, _responses.pick, _responses.feed, _responses.merge, is_text=True)
 LATER = RESPONSE._replace(ask=None)  # an answer to what was asked before
 IMAGES = Endpoint(_media.hear_images, _media.ask, _media.pick_images, _media.feed_images, _media.merge_images)
-TEXT_OF_AUDIO = Endpoint(_media.hear_text, _media.ask, feed=_media.feed_text, merge=_media.merge_text)
+TEXT_OF_AUDIO = Endpoint(_media.hear_text, _media.ask, feed=_media.feed_text, merge=_media.merge_text, is_text=True)
 SPEECH = Endpoint(_media.hear_speech, _media.ask, is_binary=True)
 
 POSTED = {

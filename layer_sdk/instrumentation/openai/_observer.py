@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Dict, List
 
 from layer_sdk.instrumentation._base import COMPLETE, Call, Fields, Heard, nothing
 from layer_sdk.instrumentation._bodies import Body, events_of, json_or_text, listen
-from layer_sdk.instrumentation._snapshot import is_model, weighed_snapshot
+from layer_sdk.instrumentation._snapshot import is_model, weighed_snapshot, without_nones
 from layer_sdk.instrumentation._streams import tap
 
 from . import _background
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from ._endpoints import Endpoint
 
 CHUNK = 200  # bytes of memory that a kept chunk takes, about
+MOST_TEXT = 1024 * 1024  # bytes of an answer; a longer one would hold up the others when a worker reads it in one go
+
+# By the id of the body that was asked with, who expects an answer. A body is a new object for each call, unless the
+# host gives the same one to several at a time: then nobody can tell whose an answer is.
+Expecting = Dict[int, List["Observer"]]
 
 
 class Observer:
@@ -32,9 +37,22 @@ class Observer:
         is_async: Whether the client is an async one.
         native: openai's own stream classes.
         restore: Puts back what was changed of the request.
+
+    Attributes:
+        content: The answer as it came, if that is known.
     """
 
-    __slots__ = ("_asked", "_call", "_endpoint", "_is_async", "_mode", "_native", "_restore", "parsed")
+    __slots__ = (
+        "_asked",
+        "_call",
+        "_endpoint",
+        "_expected",
+        "_is_async",
+        "_mode",
+        "_native",
+        "_restore",
+        "content",
+    )
 
     def __init__(
         self,
@@ -54,7 +72,8 @@ class Observer:
         self._is_async = is_async
         self._native = native
         self._restore = restore
-        self.parsed: Any = None
+        self._expected: tuple[Expecting, int, list[Observer]] | None = None
+        self.content: bytes | None = None
 
     def ask(self) -> None:
         """Record the question, if it is an action of its own."""
@@ -62,13 +81,33 @@ class Observer:
         if ask is not None:
             self._call.ask(self._asked.size, partial(ask, self._asked))
 
+    def expect(self, expecting: Expecting, body: Any) -> None:
+        """Expect to be given the answer as it came, until the call has ended."""
+        key = id(body)
+        those = expecting.setdefault(key, [])
+        those.append(self)
+        self._expected = expecting, key, those
+
+    def _taken(self) -> bytes | None:
+        """Give the answer as it came, if it is known and is not too long; expect it no longer."""
+        if self._expected is None:
+            return None
+        expecting, key, those = self._expected
+        self._expected = None
+        those.remove(self)
+        if not those and expecting.get(key) is those:
+            del expecting[key]
+        content = self.content
+        return content if content is not None and len(content) <= MOST_TEXT else None
+
     # ---- how the call itself ended
 
     def failed(self, error: BaseException) -> None:
         """Record that there is no answer, or that a helper could make nothing of it."""
         self._put_back()
-        answer, size = (None, 0) if self.parsed is None else weighed_snapshot(self._endpoint.pick(self.parsed))
-        self._hear(Heard(partial(same, answer), describe(error)), size)
+        content = self._taken()
+        read, size = (nothing, 0) if content is None else (partial(_read, content), len(content))
+        self._hear(Heard(read, describe(error)), size)
 
     def answered(self, answer: Any) -> None:
         """Record the answer, or listen in on it."""
@@ -81,6 +120,10 @@ class Observer:
             restore()
 
     def _take(self, answer: Any) -> None:
+        content = self._taken()
+        if content is not None and is_model(answer) and not self._asked.is_background:
+            self._hear(Heard(partial(_read, content), attributes=_known_id(answer)), len(content))
+            return
         response = getattr(answer, "http_response", None) if self._mode is not None else None
         if response is not None:
             self._take_raw(response)
@@ -97,10 +140,9 @@ class Observer:
 
     def _take_whole(self, answer: Any) -> None:
         kept, size = weighed_snapshot(self._endpoint.pick(answer))
-        request_id = getattr(answer, "_request_id", None)
-        attributes = {"openai.request_id": request_id} if isinstance(request_id, str) else {}
-        self._hear(Heard(partial(same, kept), attributes=attributes), size)
-        _background.expect(self._asked.body, kept, self._call.targets)
+        self._hear(Heard(partial(same, kept), attributes=_known_id(answer)), size)
+        if self._asked.is_background:
+            _background.expect(kept, self._call.targets)
 
     def _hear(self, heard: Heard, size: int = 0) -> None:
         self._call.hear(size, partial(_words, self._endpoint, self._asked, heard))
@@ -112,8 +154,8 @@ class Observer:
         if response.is_stream_consumed or response.is_closed:
             content = response.content
             self._hear(Heard(self._reading(content, is_stream=False), attributes=attributes), len(content))
-            if self._asked.body.get("background"):
-                _background.expect(self._asked.body, json_or_text(content), self._call.targets)
+            if self._asked.is_background:
+                _background.expect(json_or_text(content), self._call.targets)
             return
         body = Body(is_kept=not self._endpoint.is_binary)
         listen(response, partial(self._raw_ended, body, attributes), self._call, body, is_async=self._is_async)
@@ -150,12 +192,21 @@ class Observer:
         said = None if error is None else describe(error)
         read = nothing if merge is None else partial(merge, items)
         self._hear(Heard(read, said, end, attributes), CHUNK * len(items))
-        if self._asked.body.get("background"):  # it may be taken up again, or fetched
-            _background.expect(self._asked.body, read(), self._call.targets)
+        if self._asked.is_background:  # it may be taken up again, or fetched
+            _background.expect(read(), self._call.targets)
 
 
 def _words(endpoint: Endpoint, asked: Asked, heard: Heard) -> Any:
     return endpoint.hear(asked, heard.read(), heard)
+
+
+def _read(content: bytes) -> Any:
+    return without_nones(json_or_text(content))
+
+
+def _known_id(answer: Any) -> Fields:
+    found = getattr(answer, "_request_id", None)
+    return {"openai.request_id": found} if isinstance(found, str) else {}
 
 
 def _request_id(response: Any) -> Fields:
