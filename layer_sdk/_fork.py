@@ -20,7 +20,7 @@ class Forkable(Protocol):
 
 _watched: weakref.WeakSet[Forkable] = weakref.WeakSet()
 _hooked: list[bool] = []
-_pid = os.getpid()
+pid = os.getpid()  # of this process, as far as is known: to ask for it is a call of the system's
 PATIENCE = 10.0
 _gate = threading.RLock()  # held for a glance, and by a thread that forks
 _forking: list[int] = []  # the thread that forks, while it has `_gate`
@@ -37,7 +37,7 @@ def watch(thing: Forkable) -> None:
 
 def check() -> None:
     """Begin anew in a child whose parent forked behind Python's back, as uWSGI does. Elsewhere it costs nothing."""
-    if _pid != os.getpid():
+    if pid != os.getpid():
         _after_fork()
 
 
@@ -76,8 +76,8 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork() -> None:
-    global _pid, _gate  # noqa: PLW0603  (there is one process)
-    _pid = os.getpid()
+    global pid, _gate  # noqa: PLW0603  (there is one process)
+    pid = os.getpid()
     _gate = threading.RLock()
     _forking.clear()
     _importing[:] = [each for each in _importing if each == threading.get_ident()]

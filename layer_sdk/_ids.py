@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from typing import Any, Union
+from typing import Any, List, Union
 
 from .exceptions import LayerSchemaValidationError
 
@@ -26,6 +26,26 @@ def new_session_id() -> uuid.UUID:
     object.__setattr__(made, "int", int.from_bytes(os.urandom(16), "big") & ~_FIXED | _VERSION_BITS)
     object.__setattr__(made, "is_safe", _SAFETY)
     return made
+
+
+class Unnamed(List[uuid.UUID]):
+    """A session that has no id yet: it is made when somebody asks for it, which a worker does most often."""
+
+    __slots__ = ()
+
+    def name(self) -> uuid.UUID:
+        """Give its id. Where several threads ask for it first, one of them makes it."""
+        if not self:
+            self.append(new_session_id())
+        return self[0]
+
+
+Session = Union[uuid.UUID, Unnamed]
+
+
+def id_of(session: Session) -> uuid.UUID:
+    """Give the id of a session."""
+    return session.name() if isinstance(session, Unnamed) else session
 
 
 def session_id_for(application_id: str, key: str) -> uuid.UUID:

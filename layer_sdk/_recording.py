@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Optional, Ty
 
 from . import _context, schemas
 from ._drafts import LENIENT, NOT_BUILT, Built, built_of, error_of, parse_kind
-from ._ids import VERSION, SessionId, new_session_id, session_id_for
+from ._ids import VERSION, SessionId, id_of, new_session_id, session_id_for
 from ._json import to_json_or_repr
 from ._log import guard, swallow, warn
 from ._parameter import SessionParameter, uuid_of
@@ -25,6 +25,7 @@ from ._wrapping import Run, wrap
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from ._ids import Session
     from ._scrubbing import Scrubber
     from ._wrapping import Arguments, Begin, BeginOf, Options
     from .delivery import Sink
@@ -97,11 +98,11 @@ class Recorder:
         except Exception as error:  # noqa: BLE001  (the whole point)
             swallow("recording an action", error)
 
-    def append_later(self, session_id: UUID, size: int, tell: Tell, begun: float | None = None) -> None:
+    def append_later(self, session: Session, size: int, tell: Tell, begun: float | None = None) -> None:
         """Record what `tell` puts into words: off the host's thread, if delivery has threads of its own.
 
         Args:
-            session_id: The session.
+            session: The session, which need not have an id yet.
             size: About how many bytes of memory it takes until then.
             tell: Gives the fields of each action, those of `Drafts.action`; without times it is as of the telling. What
                 it holds on to must not change.
@@ -109,17 +110,17 @@ class Recorder:
         """
         try:
             if begun is None:
-                self._sink.append_later(session_id, size, partial(self._build, tell))
+                self._sink.append_later(session, size, partial(self._build, tell))
             else:
-                build = partial(self._begun_and_built, session_id, begun, tell)
-                self._sink.append_later(session_id, self._size + size, build, opens=True, counts=2)
+                build = partial(self._begun_and_built, session, begun, tell)
+                self._sink.append_later(session, self._size + size, build, opens=True, counts=2)
         except Exception as error:  # noqa: BLE001  (the whole point)
             swallow("recording an action", error)
 
-    def _begun_and_built(self, session_id: UUID, begun: float, tell: Tell) -> Built:
+    def _begun_and_built(self, session: Session, begun: float, tell: Tell) -> Built:
         built = built_of(partial(self._build, tell))  # whatever becomes of it, the session is none the worse
         start = datetime.datetime.fromtimestamp(begun, datetime.timezone.utc)
-        built.requests.insert(0, self._session(session_id, start))
+        built.requests.insert(0, self._session(id_of(session), start))
         if built.sizes:
             built.sizes.insert(0, self._size)
         return built

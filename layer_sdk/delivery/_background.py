@@ -10,6 +10,7 @@ from uuid import UUID
 
 from layer_sdk import _fork
 from layer_sdk._drafts import built_of
+from layer_sdk._ids import id_of
 from layer_sdk._log import guard, warn
 
 from . import _lifecycle
@@ -23,6 +24,7 @@ from ._limits import BLOCK, DROP_OLDEST, Limits
 from ._record import ABSENT, Note, Record, Waiter
 
 if TYPE_CHECKING:
+    from layer_sdk._ids import Session
     from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
     from ._carrier import LateWire
@@ -93,14 +95,15 @@ class BackgroundDelivery:
         """Take an action of a session."""
         self._accept(session_id, Record(request, size=size))
 
-    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False, counts: int = 1) -> None:
+    def append_later(self, session: Session, size: int, build: Build, *, opens: bool = False, counts: int = 1) -> None:
         """Take what a worker is to put into words; with a spool it is written first, so that has to be done now."""
         inbox = self._flights.inbox
         if inbox.is_attended and size <= inbox.largest and len(inbox.items) < MOST and self._pid == os.getpid():
-            inbox.items.append((session_id, size, build, opens, counts, time.monotonic()))
+            inbox.items.append((session, size, build, opens, counts, time.monotonic()))
             if not inbox.is_attended:  # not any more
                 self._empty_inbox()  # type: ignore[unreachable]  # (another thread has come between)
             return
+        session_id = id_of(session)
         if self._journal is None:
             self._accept(session_id, Record(ABSENT, size=size, build=build, opens=opens, counts=counts))
             return

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Callable, Tuple
 
+from layer_sdk._ids import id_of
+
 from ._record import ABSENT, LANE, OVERHEAD, Record
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from layer_sdk._ids import Session
+
     from ._account import Account
     from ._record import Build
 
     # A plain tuple, since the host makes one each time: session, bytes, build, opens, counts, and when, monotonic.
-    Incoming = Tuple[UUID, int, Build, bool, int, float]
+    Incoming = Tuple[Session, int, Build, bool, int, float]
     Admit = Callable[[UUID, Record, float], None]
 
 MOST = 256  # that may be in here
@@ -67,11 +71,11 @@ class Inbox:
 
     def _admit_first(self) -> None:
         first, accepted = self.items[0], self._account.sequence
-        session_id, size, build, opens, counts, came = first
+        session, size, build, opens, counts, came = first
         record = Record(ABSENT, size=size, build=build, opens=opens, counts=counts)
         try:
             self.items.popleft()
-            self._admit(session_id, record, came)
+            self._admit(id_of(session), record, came)
         except BaseException:  # out of a signal handler: what is not counted yet has to stay here
             if self._account.sequence == accepted and (not self.items or self.items[0] is not first):
                 self.items.appendleft(first)

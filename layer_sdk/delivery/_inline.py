@@ -9,12 +9,14 @@ from uuid import UUID
 
 from layer_sdk import _fork, schemas
 from layer_sdk._drafts import built_of
+from layer_sdk._ids import id_of
 from layer_sdk._log import swallow, warn
 from layer_sdk.exceptions import LayerHTTPError, LayerSDKException
 
 from ._stats import Stats, reason
 
 if TYPE_CHECKING:
+    from layer_sdk._ids import Session
     from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
     from ._carrier import Wire
@@ -58,9 +60,9 @@ class InlineDelivery:
         """Append the action now."""
         self._send("action", lambda: self._wire.append_action(self.name_of(session_id), request))
 
-    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False, counts: int = 1) -> None:  # noqa: ARG002  (the signature of a Sink)
+    def append_later(self, session: Session, size: int, build: Build, *, opens: bool = False, counts: int = 1) -> None:  # noqa: ARG002  (the signature of a Sink)
         """Build it and send it now."""
-        built = built_of(build, counts)
+        session_id, built = id_of(session), built_of(build, counts)
         for request in built.requests:
             if isinstance(request, schemas.SessionRequest):
                 self.open_session(request)

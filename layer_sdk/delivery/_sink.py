@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from layer_sdk._ids import Session
     from layer_sdk.schemas import SessionActionRequest, SessionRequest
 
     from ._record import Build
@@ -30,11 +31,11 @@ class Sink(Protocol):
             size: How many bytes of memory its contents take, if they were weighed already.
         """
 
-    def append_later(self, session_id: UUID, size: int, build: Build, *, opens: bool = False, counts: int = 1) -> None:
+    def append_later(self, session: Session, size: int, build: Build, *, opens: bool = False, counts: int = 1) -> None:
         """Take what happened in a session, or that it began, to be put into words off the host's thread.
 
         Args:
-            session_id: The session.
+            session: The session, which need not have an id yet.
             size: About how many bytes of memory it takes until then.
             build: Gives the requests; called once at most, on any thread. What it holds on to must not change.
             opens: Whether it gives the session's beginning.

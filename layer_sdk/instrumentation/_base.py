@@ -12,20 +12,20 @@ The contract with the host:
 from __future__ import annotations
 
 import datetime
-import os
 import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, NamedTuple
 
 from layer_sdk import _context, _fork
-from layer_sdk._ids import new_session_id
+from layer_sdk._ids import Unnamed
 from layer_sdk._log import swallow
 from layer_sdk._recording import session_of_call
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from layer_sdk._ids import Session
     from layer_sdk._recording import Recorder
 
 Fields = Dict[str, Any]  # of an action, as `Drafts.action` takes them, without the times
@@ -60,7 +60,7 @@ class Listener:
             return Target(self.owner, recorder, self._keys.get(key) or self._read(key, recorder))
         current = None if _context.top() is None else _context.current(self.owner)
         if current is None:
-            return Target(self.owner, recorder, new_session_id(), is_new=True)
+            return Target(self.owner, recorder, Unnamed(), is_new=True)
         return Target(self.owner, recorder, session_of_call(current, recorder, None))
 
     def _read(self, key: str, recorder: Recorder) -> UUID:
@@ -82,13 +82,13 @@ class Target(NamedTuple):
     Attributes:
         owner: The `Layer`.
         recorder: Its recorder.
-        session_id: The session.
+        session: The session, which need not have an id yet.
         is_new: Whether the call is the first of it, and has to record that it began.
     """
 
     owner: object
     recorder: Recorder
-    session_id: UUID
+    session: Session
     is_new: bool = False
 
 
@@ -127,7 +127,7 @@ class Call:
     def __init__(self, targets: tuple[Target, ...]) -> None:
         self.targets = targets
         self._start = time.time()
-        self._pid = os.getpid()
+        self._pid = _fork.pid
         self._is_told = False
         self._to_hear = [None]  # taken by the first that hears, whichever thread that is
 
@@ -136,12 +136,12 @@ class Call:
         start = self._start
         tell = partial(_told, words, start, start)
         for target in self.targets:
-            target.recorder.append_later(target.session_id, size, tell, start if target.is_new else None)
+            target.recorder.append_later(target.session, size, tell, start if target.is_new else None)
         self._is_told = True
 
     def hear(self, size: int, words: Words) -> None:
         """Record what came back, once, and not in a forked child that inherited the call."""
-        if self._pid != os.getpid():
+        if self._pid != _fork.pid:
             return
         try:
             self._to_hear.pop()
@@ -151,7 +151,7 @@ class Call:
         tell = partial(_told, words, start, time.time())
         for target in self.targets:
             begun = start if target.is_new and not self._is_told else None
-            target.recorder.append_later(target.session_id, size, tell, begun)
+            target.recorder.append_later(target.session, size, tell, begun)
         self._is_told = True
 
 

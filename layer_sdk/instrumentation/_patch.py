@@ -78,7 +78,7 @@ class Patch:
             setattr(self.cls, self._name, self._own)
 
     # The two below stand between the host and its call: whatever they ask for may fail without harm, and so may the
-    # report of it. What they do stands in them, twice: for each call, what a function costs is felt. The method that was
+    # report of it. What they do stands in them, twice: what a function costs is felt in each call. The method that was
     # there before is looked up where it is inherited, for it may change.
 
     def _called(self, before: Any) -> Any:

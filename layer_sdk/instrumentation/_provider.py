@@ -74,7 +74,7 @@ class Provider:
             if self._version is None or not oldest <= numbers_of(self._version) < too_new:
                 self._state = UNSUPPORTED
             else:
-                found = adapter.patches(module, self._version, lambda: self.listeners)
+                found = adapter.patches(module, self._version, self)
                 self._patches += [patch for patch in found if patch not in self._patches]
                 self._state = ACTIVE
         if self._state == UNSUPPORTED:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from layer_sdk._suppression import is_suppressed
-from layer_sdk.instrumentation._base import Call
 from layer_sdk.instrumentation._frozen import frozen
 from layer_sdk.instrumentation._patch import Patch, patch
 
@@ -33,20 +32,28 @@ if TYPE_CHECKING:
 SUPPORTED = ((1, 18), (4, 0))  # from, and before
 READS = "_process_response"
 
-Listeners = Callable[[], "tuple[Listener, ...]"]
+
+class Watched(Protocol):
+    """Whom the package is watched for.
+
+    Attributes:
+        listeners: Who listens, at each call.
+    """
+
+    listeners: tuple[Listener, ...]
 
 
-def patches(module: Any, version: str, listeners: Listeners) -> list[Patch]:
+def patches(module: Any, version: str, watched: Watched) -> list[Patch]:
     """Watch the clients of the package.
 
     Args:
         module: The package.
         version: Its version.
-        listeners: Gives who listens, at each call.
+        watched: For whom.
     """
     found = []
     for client, is_async in ((module.OpenAI, False), (module.AsyncOpenAI, True)):
-        watch = _Watch(module, version, listeners, client, is_async=is_async)
+        watch = _Watch(module, version, watched, client, is_async=is_async)
         found.append(patch(client, "request", watch.begin, is_async=is_async))
         if hasattr(client, READS):  # else answers are read off the objects that are made of them
             found.append(patch(client, READS, watch.heard, is_async=False))  # it is watched as it begins
@@ -56,18 +63,17 @@ def patches(module: Any, version: str, listeners: Listeners) -> list[Patch]:
 class _Watch:
     """Looks at each request of one class of clients."""
 
-    def __init__(self, module: Any, version: str, listeners: Listeners, client: type, *, is_async: bool) -> None:
+    def __init__(self, module: Any, version: str, watched: Watched, client: type, *, is_async: bool) -> None:
         self._client = client
         self._version = version
-        self._listeners = listeners
-        self._native = (module.Stream, module.AsyncStream)
+        self._watched = watched
+        self._observer_of = partial(Observer, is_async=is_async, native=(module.Stream, module.AsyncStream))
         self._absent = tuple({type(getattr(module, name, None)) for name in ("NOT_GIVEN", "not_given", "omit")})
-        self._is_async = is_async
         self._expecting: Expecting = {}
 
     def begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Watching | None:
         """Record what is asked; give what is to hear the answer."""
-        listeners = self._listeners()
+        listeners = self._watched.listeners
         if not listeners or is_suppressed():
             return None
         options = kwargs["options"] if "options" in kwargs else args[1]
@@ -85,13 +91,16 @@ class _Watch:
         mode = _session_header.raw_mode(headers) if headers else None
         if route.response_id is not None:
             find = partial(_targets, listeners, given)
-            return Fetch(route.response_id, find, partial(self._observer, route, asked, mode, []), undo)
+            observer_of = partial(self._observer_of, endpoint=route.endpoint, asked=asked, mode=mode, restore=[])
+            return Fetch(route.response_id, find, observer_of, undo)
         targets = _targets(listeners, given)
         if not targets:
             return _Passing(undo) if undo else None
-        observer = self._observer(route, asked, mode, undo, targets)
-        observer.ask()
-        if route.endpoint.is_text and mode is None and not kwargs.get("stream"):
+        endpoint = route.endpoint
+        observer = self._observer_of(targets, endpoint=endpoint, asked=asked, mode=mode, restore=undo)
+        if endpoint.ask is not None:
+            observer.ask(asked.size, partial(endpoint.ask, asked))
+        if endpoint.is_text and mode is None and not kwargs.get("stream"):
             observer.expect(self._expecting, options.json_data)
         return observer
 
@@ -116,24 +125,6 @@ class _Watch:
         if type(known) is dict and "background" in known:
             asked.is_background = bool(asked.body.get("background"))
         return asked
-
-    def _observer(
-        self,
-        route: Route,
-        asked: Asked,
-        mode: str | None,
-        restore: list[Callable[[], None]],
-        targets: tuple[Target, ...],
-    ) -> Observer:
-        return Observer(
-            Call(targets),
-            route.endpoint,
-            asked,
-            mode=mode,
-            is_async=self._is_async,
-            native=self._native,
-            restore=restore,
-        )
 
 
 def _targets(listeners: tuple[Listener, ...], given: object) -> tuple[Target, ...]:

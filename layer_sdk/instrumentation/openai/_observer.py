@@ -15,6 +15,8 @@ from ._asked import same
 from ._errors import describe
 
 if TYPE_CHECKING:
+    from layer_sdk.instrumentation._base import Target
+
     from ._asked import Asked
     from ._endpoints import Endpoint
 
@@ -26,11 +28,11 @@ MOST_TEXT = 1024 * 1024  # bytes of an answer; a longer one would hold up the ot
 Expecting = Dict[int, List["Observer"]]
 
 
-class Observer:
+class Observer(Call):
     """Watches one call.
 
     Args:
-        call: Where it is recorded.
+        targets: Where it is recorded.
         endpoint: How.
         asked: What was asked.
         mode: How the answer is wanted, see `raw_mode`.
@@ -44,7 +46,6 @@ class Observer:
 
     __slots__ = (
         "_asked",
-        "_call",
         "_endpoint",
         "_expected",
         "_is_async",
@@ -56,16 +57,16 @@ class Observer:
 
     def __init__(
         self,
-        call: Call,
+        targets: tuple[Target, ...],
+        *,
         endpoint: Endpoint,
         asked: Asked,
-        *,
         mode: str | None,
         is_async: bool,
         native: tuple[type, ...],
         restore: list[Callable[[], None]],
     ) -> None:
-        self._call = call
+        super().__init__(targets)
         self._endpoint = endpoint
         self._asked = asked
         self._mode = mode
@@ -74,12 +75,6 @@ class Observer:
         self._restore = restore
         self._expected: tuple[Expecting, int, list[Observer]] | None = None
         self.content: bytes | None = None
-
-    def ask(self) -> None:
-        """Record the question, if it is an action of its own."""
-        ask = self._endpoint.ask
-        if ask is not None:
-            self._call.ask(self._asked.size, partial(ask, self._asked))
 
     def expect(self, expecting: Expecting, body: Any) -> None:
         """Expect to be given the answer as it came, until the call has ended."""
@@ -122,7 +117,8 @@ class Observer:
     def _take(self, answer: Any) -> None:
         content = self._taken()
         if content is not None and is_model(answer) and not self._asked.is_background:
-            self._hear(Heard(partial(_read, content), attributes=_known_id(answer)), len(content))
+            request_id = getattr(answer, "_request_id", None)
+            self.hear(len(content), partial(_words_of, self._endpoint, self._asked, content, request_id))
             return
         response = getattr(answer, "http_response", None) if self._mode is not None else None
         if response is not None:
@@ -140,12 +136,13 @@ class Observer:
 
     def _take_whole(self, answer: Any) -> None:
         kept, size = weighed_snapshot(self._endpoint.pick(answer))
-        self._hear(Heard(partial(same, kept), attributes=_known_id(answer)), size)
+        attributes = _known_id(getattr(answer, "_request_id", None))
+        self._hear(Heard(partial(same, kept), attributes=attributes), size)
         if self._asked.is_background:
-            _background.expect(kept, self._call.targets)
+            _background.expect(kept, self.targets)
 
     def _hear(self, heard: Heard, size: int = 0) -> None:
-        self._call.hear(size, partial(_words, self._endpoint, self._asked, heard))
+        self.hear(size, partial(_words, self._endpoint, self._asked, heard))
 
     # ---- raw answers
 
@@ -155,10 +152,10 @@ class Observer:
             content = response.content
             self._hear(Heard(self._reading(content, is_stream=False), attributes=attributes), len(content))
             if self._asked.is_background:
-                _background.expect(json_or_text(content), self._call.targets)
+                _background.expect(json_or_text(content), self.targets)
             return
         body = Body(is_kept=not self._endpoint.is_binary)
-        listen(response, partial(self._raw_ended, body, attributes), self._call, body, is_async=self._is_async)
+        listen(response, partial(self._raw_ended, body, attributes), self, body, is_async=self._is_async)
 
     def _raw_ended(self, body: Body, attributes: Fields, end: str, error: BaseException | None) -> None:
         is_stream = bool(self._asked.body.get("stream"))
@@ -185,7 +182,7 @@ class Observer:
         items: list[Any] = []
         take = items.append if feed is None else partial(feed, items)
         ended = partial(self._stream_ended, items, _request_id(stream.response))
-        tap(stream, take, ended, self._call, self._native, is_async=self._is_async)
+        tap(stream, take, ended, self, self._native, is_async=self._is_async)
 
     def _stream_ended(self, items: list[Any], attributes: Fields, end: str, error: BaseException | None) -> None:
         merge = self._endpoint.merge
@@ -193,7 +190,7 @@ class Observer:
         read = nothing if merge is None else partial(merge, items)
         self._hear(Heard(read, said, end, attributes), CHUNK * len(items))
         if self._asked.is_background:  # it may be taken up again, or fetched
-            _background.expect(read(), self._call.targets)
+            _background.expect(read(), self.targets)
 
 
 def _words(endpoint: Endpoint, asked: Asked, heard: Heard) -> Any:
@@ -204,8 +201,11 @@ def _read(content: bytes) -> Any:
     return without_nones(json_or_text(content))
 
 
-def _known_id(answer: Any) -> Fields:
-    found = getattr(answer, "_request_id", None)
+def _words_of(endpoint: Endpoint, asked: Asked, content: bytes, request_id: object) -> Any:
+    return _words(endpoint, asked, Heard(partial(_read, content), attributes=_known_id(request_id)))
+
+
+def _known_id(found: object) -> Fields:
     return {"openai.request_id": found} if isinstance(found, str) else {}
 
 
