@@ -183,8 +183,8 @@ class Layer:
         from ._parts import assemble
         from .instrumentation import Watch
 
-        self._parts = assemble(settings, os.environ)
-        self._watch = Watch(self, self._recorder, settings.disable_instrumentations)
+        self._parts = parts = assemble(settings, os.environ)
+        self._watch = Watch(self, parts.recorder, settings.disable_instrumentations)
 
     def shutdown(self, timeout: float | None = None) -> None:
         """Deliver what is left and let go of everything; `init` may be called again. Harmless when not initialized.

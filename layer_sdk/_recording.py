@@ -8,9 +8,9 @@ from __future__ import annotations
 import datetime
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Optional, Tuple, TypeVar
 
-from . import _context, schemas
+from . import _context, _fork, schemas
 from ._drafts import LENIENT, NOT_BUILT, Built, built_of, error_of, parse_kind
 from ._ids import VERSION, SessionId, id_of, new_session_id, session_id_for
 from ._json import to_json_or_repr
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 Tell = Callable[[], Iterable[Mapping[str, Any]]]
+Times = Tuple[float, float]  # of the beginning and the end
 
 MAX_ITEMS = 10_000  # of a generator's items, those that are kept for the record
 
@@ -40,6 +41,10 @@ MAX_ITEMS = 10_000  # of a generator's items, those that are kept for the record
 def now() -> datetime.datetime:
     """Read the clock."""
     return datetime.datetime.now(datetime.timezone.utc)
+
+
+def _moment(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
 
 
 class Recorder:
@@ -68,6 +73,7 @@ class Recorder:
     def open_session(self, session_id: UUID, attributes: Mapping[str, Any] | None = None) -> None:
         """Record that a session began."""
         try:
+            _fork.check()
             own = None if attributes is None else _object(attributes)
             size = self._size if own is None else self._size + weigh(own)
             self._sink.append_later(session_id, size, partial(self._begun, session_id, own, now()), opens=True)
@@ -98,45 +104,49 @@ class Recorder:
         except Exception as error:  # noqa: BLE001  (the whole point)
             swallow("recording an action", error)
 
-    def append_later(self, session: Session, size: int, tell: Tell, begun: float | None = None) -> None:
+    def append_later(
+        self, session: Session, size: int, tell: Tell, times: Times | None = None, begun: float | None = None
+    ) -> None:
         """Record what `tell` puts into words: off the host's thread, if delivery has threads of its own.
+
+        Whoever calls it has asked `_fork.check` since the process began.
 
         Args:
             session: The session, which need not have an id yet.
             size: About how many bytes of memory it takes until then.
-            tell: Gives the fields of each action, those of `Drafts.action`; without times it is as of the telling. What
-                it holds on to must not change.
-            begun: When the session began, in seconds since 1970, if that is to be recorded along with it.
+            tell: Gives the fields of each action, those of `Drafts.action`. What it holds on to must not change.
+            times: When it began and ended, in seconds since 1970; without them it says so itself, or is of now.
+            begun: When the session began, if that is to be recorded along with it.
         """
         try:
             if begun is None:
-                self._sink.append_later(session, size, partial(self._build, tell))
+                self._sink.append_later(session, size, partial(self._build, tell, times))
             else:
-                build = partial(self._begun_and_built, session, begun, tell)
+                build = partial(self._begun_and_built, session, begun, tell, times)
                 self._sink.append_later(session, self._size + size, build, opens=True, counts=2)
         except Exception as error:  # noqa: BLE001  (the whole point)
             swallow("recording an action", error)
 
-    def _begun_and_built(self, session: Session, begun: float, tell: Tell) -> Built:
-        built = built_of(partial(self._build, tell))  # whatever becomes of it, the session is none the worse
-        start = datetime.datetime.fromtimestamp(begun, datetime.timezone.utc)
-        built.requests.insert(0, self._session(id_of(session), start))
+    def _begun_and_built(self, session: Session, begun: float, tell: Tell, times: Times | None) -> Built:
+        built = built_of(partial(self._build, tell, times))  # whatever becomes of it, the session is none the worse
+        built.requests.insert(0, self._session(id_of(session), _moment(begun)))
         if built.sizes:
             built.sizes.insert(0, self._size)
         return built
 
-    def _build(self, tell: Tell) -> Built:
+    def _build(self, tell: Tell, times: Times | None) -> Built:
         built = Built([], [], [])
         if self._scrub is None:
-            self._add_all(built, tell)
+            self._add_all(built, tell, times)
         else:
             with suppressed():  # a `before_send` that asks a model would be recorded, and asked of that, without end
-                self._add_all(built, tell)
+                self._add_all(built, tell, times)
         return built
 
-    def _add_all(self, built: Built, tell: Tell) -> None:
+    def _add_all(self, built: Built, tell: Tell, times: Times | None) -> None:
+        told = {} if times is None else {"start_time": _moment(times[0]), "end_time": _moment(max(times))}
         for fields in tell():
-            self._add(built, fields)
+            self._add(built, {**fields, **told})
 
     def _add(self, built: Built, fields: Mapping[str, Any]) -> None:
         try:

@@ -98,7 +98,7 @@ class BackgroundDelivery:
     def append_later(self, session: Session, size: int, build: Build, *, opens: bool = False, counts: int = 1) -> None:
         """Take what a worker is to put into words; with a spool it is written first, so that has to be done now."""
         inbox = self._flights.inbox
-        if inbox.is_attended and size <= inbox.largest and len(inbox.items) < MOST and self._pid == os.getpid():
+        if inbox.is_attended and size <= inbox.largest and len(inbox.items) < MOST and self._pid == _fork.pid:
             inbox.items.append((session, size, build, opens, counts, time.monotonic()))
             if not inbox.is_attended:  # not any more
                 self._empty_inbox()  # type: ignore[unreachable]  # (another thread has come between)

@@ -34,6 +34,8 @@ class Sink(Protocol):
     def append_later(self, session: Session, size: int, build: Build, *, opens: bool = False, counts: int = 1) -> None:
         """Take what happened in a session, or that it began, to be put into words off the host's thread.
 
+        Whoever calls it has asked `_fork.check` since the process began.
+
         Args:
             session: The session, which need not have an id yet.
             size: About how many bytes of memory it takes until then.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Iterable
 
 from layer_sdk._log import guard, warn
 from layer_sdk.delivery import before_end
@@ -41,11 +41,11 @@ class Watch:
 
     Args:
         owner: The `Layer`.
-        recorder: Gives its recorder.
+        recorder: Its recorder.
         disabled: Names of providers to leave alone.
     """
 
-    def __init__(self, owner: object, recorder: Callable[[], Recorder | None], disabled: Iterable[str]) -> None:
+    def __init__(self, owner: object, recorder: Recorder, disabled: Iterable[str]) -> None:
         self._disabled = frozenset(disabled)
         self._listener = Listener(owner, recorder)
         before_end(_streams.interrupt)

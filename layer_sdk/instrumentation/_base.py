@@ -11,10 +11,9 @@ The contract with the host:
 
 from __future__ import annotations
 
-import datetime
+import os
 import time
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, NamedTuple
 
 from layer_sdk import _context, _fork
@@ -41,20 +40,20 @@ class Listener:
 
     Args:
         owner: The `Layer`, in whose current session a call belongs.
-        recorder: Gives its recorder, or None where there is none.
+        recorder: Its recorder.
     """
 
-    def __init__(self, owner: object, recorder: Callable[[], Recorder | None]) -> None:
+    def __init__(self, owner: object, recorder: Recorder) -> None:
         self.owner = owner
         self._recorder = recorder
         self._keys: dict[str, UUID] = {}
         self._lock = _fork.Lock("RLock")
 
-    def target(self, given: object) -> Target | None:
+    def target(self, given: object) -> Target:
         """Find the session of a call: the one that it names, the current one, or a new one of its own."""
-        recorder = self._recorder()
-        if recorder is None:
-            return None
+        if _fork.pid != os.getpid():
+            _fork.check()
+        recorder = self._recorder
         key = "" if given is None else _text(given).strip()
         if key:
             return Target(self.owner, recorder, self._keys.get(key) or self._read(key, recorder))
@@ -134,9 +133,9 @@ class Call:
     def ask(self, size: int, words: Words) -> None:
         """Record what is asked, as of now."""
         start = self._start
-        tell = partial(_told, words, start, start)
         for target in self.targets:
-            target.recorder.append_later(target.session, size, tell, start if target.is_new else None)
+            begun = start if target.is_new else None
+            target.recorder.append_later(target.session, size, words, (start, start), begun)
         self._is_told = True
 
     def hear(self, size: int, words: Words) -> None:
@@ -147,21 +146,11 @@ class Call:
             self._to_hear.pop()
         except IndexError:
             return
-        start = self._start
-        tell = partial(_told, words, start, time.time())
+        times = self._start, time.time()
         for target in self.targets:
-            begun = start if target.is_new and not self._is_told else None
-            target.recorder.append_later(target.session, size, tell, begun)
+            begun = self._start if target.is_new and not self._is_told else None
+            target.recorder.append_later(target.session, size, words, times, begun)
         self._is_told = True
-
-
-def _told(words: Words, start: float, end: float) -> Iterable[Fields]:
-    times = {"start_time": _moment(start), "end_time": _moment(max(start, end))}
-    return [{**fields, **times} for fields in words()]
-
-
-def _moment(seconds: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
 
 
 def hush(doing: str, error: BaseException) -> None:

@@ -94,8 +94,6 @@ class _Watch:
             observer_of = partial(self._observer_of, endpoint=route.endpoint, asked=asked, mode=mode, restore=[])
             return Fetch(route.response_id, find, observer_of, undo)
         targets = _targets(listeners, given)
-        if not targets:
-            return _Passing(undo) if undo else None
         endpoint = route.endpoint
         observer = self._observer_of(targets, endpoint=endpoint, asked=asked, mode=mode, restore=undo)
         if endpoint.ask is not None:
@@ -128,12 +126,7 @@ class _Watch:
 
 
 def _targets(listeners: tuple[Listener, ...], given: object) -> tuple[Target, ...]:
-    found = []
-    for listener in listeners:
-        target = listener.target(given)
-        if target is not None:
-            found.append(target)
-    return tuple(found)
+    return tuple([listener.target(given) for listener in listeners])
 
 
 class _Passing:

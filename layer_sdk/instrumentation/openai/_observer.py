@@ -85,10 +85,10 @@ class Observer(Call):
 
     def _taken(self) -> bytes | None:
         """Give the answer as it came, if it is known and is not too long; expect it no longer."""
-        if self._expected is None:
+        expected, self._expected = self._expected, None
+        if expected is None:
             return None
-        expecting, key, those = self._expected
-        self._expected = None
+        expecting, key, those = expected
         those.remove(self)
         if not those and expecting.get(key) is those:
             del expecting[key]
@@ -108,18 +108,18 @@ class Observer(Call):
         """Record the answer, or listen in on it."""
         if self._restore:
             self._put_back()
-        self._take(answer)
+        content = self._taken()
+        if content is None or self._asked.is_background or not is_model(answer):
+            self._take(answer)
+        else:
+            request_id = getattr(answer, "_request_id", None)
+            self.hear(len(content), partial(_words_of, self._endpoint, self._asked, content, request_id))
 
     def _put_back(self) -> None:
         for restore in self._restore:
             restore()
 
     def _take(self, answer: Any) -> None:
-        content = self._taken()
-        if content is not None and is_model(answer) and not self._asked.is_background:
-            request_id = getattr(answer, "_request_id", None)
-            self.hear(len(content), partial(_words_of, self._endpoint, self._asked, content, request_id))
-            return
         response = getattr(answer, "http_response", None) if self._mode is not None else None
         if response is not None:
             self._take_raw(response)
