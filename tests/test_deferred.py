@@ -243,7 +243,7 @@ def test_action_weighs_what_is_sent(make_layer: MakeLayer, *, is_scrubbed: bool)
     scrub: dict[str, Any] = {"before_send": lambda _: request("long" * 1000)} if is_scrubbed else {}
     mine = make_layer(delivery="inline", **scrub)
     assert mine._parts is not None
-    build = partial(mine._parts.recorder._build, lambda: [{"kind": "embeddings", "data": {"key": "0"}}])
+    build = partial(mine._parts.recorder._build, lambda: [{"kind": "embeddings", "data": {"key": "0"}}], None)
     (made,) = Builder(lambda: True).build({deferred(): build}).made.values()
     expected = action("long" * 1000 if is_scrubbed else "0").size
     assert [expected] == [record.size for record in made.records]

@@ -26,7 +26,7 @@ BEGUN = 1_700_000_000.25
 def begin(mine: Layer, words: Tell) -> str:
     """Record that a session begins, with what this puts into words."""
     session_id = new_session_id()
-    recorder(mine).append_later(session_id, 200, words, BEGUN)
+    recorder(mine).append_later(session_id, 200, words, begun=BEGUN)
     return str(session_id)
 
 
@@ -59,7 +59,7 @@ def test_both_are_counted_before_there_are_words(background: MakeBackground) -> 
 def test_each_is_weighed_as_what_it_is(background: MakeBackground) -> None:
     """The sizes that come along are those of the session and of each action, in that order."""
     mine = background()
-    built = recorder(mine)._begun_and_built(new_session_id(), BEGUN, lambda: [fields("0"), fields("1" * 1000)])
+    built = recorder(mine)._begun_and_built(new_session_id(), BEGUN, lambda: [fields("0"), fields("1" * 1000)], None)
     assert [weigh_request(request) for request in built.requests] == built.sizes
 
 
@@ -116,7 +116,7 @@ def test_both_are_lost_together(fake_layer: FakeLayer, background: MakeBackgroun
     lost: list[Any] = []
     mine = background(max_queue_bytes=100_000, on_drop=lambda *loss: lost.append(loss))
     session_id = new_session_id()
-    recorder(mine).append_later(session_id, 200_000, lambda: [fields("0")], BEGUN)
+    recorder(mine).append_later(session_id, 200_000, lambda: [fields("0")], begun=BEGUN)
     assert [("too_large", str(session_id), 2)] == lost
     held = Held("0")
     ended = begin(mine, held)
@@ -148,6 +148,6 @@ def test_session_that_the_server_knows_already(fake_layer: FakeLayer, background
     mine = background()
     session_id = str(new_session_id())
     mine.create_session(session_id=session_id)
-    recorder(mine).append_later(UUID(session_id), 200, lambda: [fields("0")], BEGUN)
+    recorder(mine).append_later(UUID(session_id), 200, lambda: [fields("0")], begun=BEGUN)
     assert mine.flush(10)
     assert {session_id: ["0"]} == fake_layer.keys_by_session()
