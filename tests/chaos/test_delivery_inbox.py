@@ -10,8 +10,10 @@ from uuid import UUID
 
 import pytest
 
-from chaos.later import account, act, engine, fields, later, recorder, tell, wait_until
+from chaos.later import Noted, account, act, engine, fields, later, recorder, tell, wait_until
 from chaos.recorded import MakeBackground, balance, numbers
+from layer_sdk._drafts import Built
+from layer_sdk._ids import new_session_id
 from layer_sdk.delivery import _lanes
 from layer_sdk.delivery._inbox import MOST
 
@@ -28,11 +30,16 @@ def inbox_of(mine: Layer) -> Inbox:
 
 
 @pytest.fixture
-def attended(background: MakeBackground, monkeypatch: pytest.MonkeyPatch) -> Layer:
+def noted() -> Noted:
+    return Noted()
+
+
+@pytest.fixture
+def attended(background: MakeBackground, monkeypatch: pytest.MonkeyPatch, noted: Noted) -> Layer:
     """Give a Layer whose worker attends, and looks at nothing before somebody calls it."""
     monkeypatch.setattr(_lanes, "PAUSE", FOR_EVER)
     monkeypatch.setattr(_lanes, "RUSH", FOR_EVER)
-    mine = background()
+    mine = background(http_session=noted)
     monkeypatch.setattr(engine(mine)._flights.workers, "_attention", FOR_EVER)
     later(mine, begun(mine), "first")
     wait_until(lambda: inbox_of(mine).is_attended)
@@ -82,13 +89,16 @@ def test_order_is_kept_whichever_way_records_come(fake_layer: FakeLayer, attende
     later(attended, session_id, "0")
     act(attended, session_id, "1")
     later(attended, session_id, "2")
-    later(attended, session_id, "3", size=inbox_of(attended).largest + 1)
-    later(attended, session_id, "4")
+    later(attended, session_id, "3", size=inbox_of(attended).largest)
+    assert 2 == len(inbox_of(attended).items)
+    later(attended, session_id, "4", size=inbox_of(attended).largest + 1)
+    assert not inbox_of(attended).items
+    later(attended, session_id, "5")
     assert inbox_of(attended).items
-    attended.append_action(session_id, **fields("5"))
-    later(attended, session_id, "6")
+    attended.append_action(session_id, **fields("6"))
+    later(attended, session_id, "7")
     assert attended.flush(20)
-    assert numbers(7) == fake_layer.keys_by_session()[session_id]
+    assert numbers(8) == fake_layer.keys_by_session()[session_id]
 
 
 def test_explicit_call_queues_behind_what_is_in_there(fake_layer: FakeLayer, attended: Layer) -> None:
@@ -112,14 +122,14 @@ def test_more_than_it_holds_goes_past_it(fake_layer: FakeLayer, attended: Layer)
     assert numbers(3 * MOST) == fake_layer.keys_by_session()[session_id]
 
 
-def test_loss_is_told_of_by_what_comes_behind_it(fake_layer: FakeLayer, attended: Layer) -> None:
+def test_loss_is_told_of_by_what_comes_behind_it(attended: Layer, noted: Noted) -> None:
     """What is discarded in between leaves its mark in its place, not before what came in earlier."""
     session_id = begun(attended)
     later(attended, session_id, "0")
     engine(attended).discard(UUID(session_id), "not_built")
     tell(attended, session_id, partial(list, [fields("1")]))
     assert attended.flush(20)
-    assert ["0", "1"] == fake_layer.keys_by_session()[session_id]
+    assert {"1": {"layer.dropped_before": 1}} == noted.attributes()
     assert {"not_built": 1} == attended.stats()["dropped"]
 
 
@@ -130,6 +140,27 @@ def test_end_delivers_what_is_in_there(fake_layer: FakeLayer, attended: Layer) -
     assert inbox_of(attended).items
     attended.shutdown(20)
     assert ["0"] == fake_layer.keys_by_session()[session_id]
+
+
+def test_nobody_attends_once_the_end_has_begun(attended: Layer) -> None:
+    """Who records then is told at once what becomes of it, though workers are there and about to look."""
+    flights = engine(attended)._flights
+    flights.drain()
+    assert not flights.inbox.is_attended
+    with flights.door.locked():
+        flights.workers.attend(time.monotonic())
+    assert not flights.inbox.is_attended
+
+
+def test_worker_looks_before_it_goes_to_sleep(background: MakeBackground) -> None:
+    """What came in after it looked last, when nobody had said that somebody attends, keeps it awake."""
+    flights = engine(background())._flights
+    with flights.door.locked():
+        flights.inbox.items.append((new_session_id(), 1, lambda: Built([], []), False, 1, time.monotonic()))
+        began = time.monotonic()
+        flights.workers._sleep(began + 5)
+        assert time.monotonic() - began < 2
+        flights.inbox.items.clear()
 
 
 def test_nobody_attends_after_the_end(background: MakeBackground) -> None:
