@@ -111,6 +111,10 @@ class Lanes:
             if not lane.is_flying:
                 self.plan(lane)
 
+    def note_rush(self, now: float) -> None:
+        """Take the host to be busy, though it has not recorded."""
+        self._pushed = now
+
     def after_rush(self, due: float) -> float:
         """Tell when what is due goes if it gives way to a host that records: when that pauses, or never does."""
         return max(due, min(self._pushed + PAUSE * self._linger, due + RUSH * self._linger))

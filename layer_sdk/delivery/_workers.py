@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # has come back meanwhile, they wait, and one more is of use; where answers are quick, it is in the way of the others.
 GRACE = 0.02
 LONG_GRACE = 0.2
+GLANCE = 0.005  # seconds, over less of which it says little how busy the process was
+BUSY = 0.5  # the part of one processor's time that it takes then
 
 
 class Workers:
@@ -48,6 +50,7 @@ class Workers:
         self._flying = 0
         self._cannot_start = False
         self._is_looking = False  # whether one empties the inbox: it sees by itself what is due then
+        self._seen = 0.0, 0.0  # the processor's time and the clock's, when somebody looked last
         self._joined = 0.0  # when one that had rested took something
         self._taken = 0.0  # when anybody did
         self._wakes: list[float] = []
@@ -190,12 +193,18 @@ class Workers:
         return self._flights.ready_at(due)
 
     def _look(self) -> None:
-        """Look into the inbox."""
+        """Look into the inbox, and at whether the host is busy: who records in many tasks pauses between two waves."""
         self._is_looking = True
         try:
             self._flights.take_in()
         finally:
             self._is_looking = False
+        cpu, now = time.process_time(), time.monotonic()
+        worked, went_by = cpu - self._seen[0], now - self._seen[1]
+        if went_by > GLANCE:
+            self._seen = cpu, now
+            if worked > BUSY * went_by:
+                self._flights.lanes.note_rush(now)
 
     def _goes_on(self) -> bool:
         """Tell whether there is work for a worker that has just landed: much at a time costs less than one by one."""

@@ -60,6 +60,24 @@ def test_what_is_due_gives_way_until_the_host_pauses(background: MakeBackground)
     assert pytest.approx([-4.1, 0.005, 0.01, 0.01, 0.5]) == when
 
 
+@pytest.mark.parametrize(
+    ("worked", "went_by", "is_busy"), [(0.9, 1.0, True), (0.2, 1.0, False), (0.004, 0.004, False), (0.9, 0.004, False)]
+)
+def test_host_that_works_does_not_pause(
+    background: MakeBackground,
+    worked: float,
+    went_by: float,
+    is_busy: bool,  # noqa: FBT001
+) -> None:
+    """A process that has used most of a processor since somebody looked is in a rush, though it has not recorded."""
+    flights = engine(background())._flights
+    with flights.door.locked():
+        now = time.monotonic()
+        flights.workers._seen = time.process_time() - worked, now - went_by
+        flights.workers._look()
+        assert is_busy == (flights.lanes._pushed >= now)
+
+
 @pytest.mark.usefixtures("rush")
 def test_flush_does_not_give_way(background: MakeBackground) -> None:
     """Whoever flushes waits for nothing but the answers."""
