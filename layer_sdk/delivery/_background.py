@@ -203,6 +203,7 @@ class BackgroundDelivery:
         if flights.inbox.items:
             flights.take_in()
         self._admit(session_id, record)
+        flights.inbox.mind_room()
 
     def _admit(self, session_id: UUID, record: Record, came: float | None = None) -> None:
         flights, account = self._flights, self._flights.account

@@ -20,6 +20,7 @@ from ._gate import Gate
 from ._inbox import Inbox
 from ._lane import Lane
 from ._lanes import Lanes
+from ._limits import BLOCK
 from ._losses import Losses
 from ._workers import Workers
 
@@ -99,7 +100,9 @@ class Flights:
         self.gate = Gate(chance)
         self.account = Account()
         self.losses = Losses(on_drop)
-        self.inbox = Inbox(self.account, admit, limits.max_bytes, is_used=journal is None)
+        # What is written first, or whoever may have to wait for room, cannot leave it to others.
+        is_used = journal is None and limits.overflow != BLOCK
+        self.inbox = Inbox(self.account, admit, limits.max_bytes, is_used=is_used)
         self.workers = Workers(self, limits.workers, limits.idle, limits.linger)
         self.builder = Builder(lambda: self.workers.is_mine)
         self.lanes = Lanes(self.account, limits.linger, self.workers.call_for, self._note_loss)

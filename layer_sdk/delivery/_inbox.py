@@ -65,6 +65,10 @@ class Inbox:
         """Have all of it admitted. Call inside."""
         while self.items:
             self._admit_first()
+        self.mind_room()
+
+    def mind_room(self) -> None:
+        """Have nobody attend any more, if so much memory is used up by now. Call inside."""
         if self.is_attended and self._account.bytes > self._room:
             self.is_attended = False
             self.empty()

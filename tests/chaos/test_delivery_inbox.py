@@ -142,6 +142,33 @@ def test_end_delivers_what_is_in_there(fake_layer: FakeLayer, attended: Layer) -
     assert ["0"] == fake_layer.keys_by_session()[session_id]
 
 
+@pytest.mark.parametrize(("overflow", "is_attended"), [("block", False), ("drop_oldest", True)])
+def test_whoever_may_have_to_wait_does_not_leave_it_to_others(
+    background: MakeBackground,
+    monkeypatch: pytest.MonkeyPatch,
+    overflow: str,
+    is_attended: bool,  # noqa: FBT001
+) -> None:
+    """With `block`, each record finds its room by itself."""
+    mine = background(overflow=overflow)
+    monkeypatch.setattr(engine(mine)._flights.workers, "_attention", FOR_EVER)
+    session_id = begun(mine)
+    assert mine.flush(20)
+    with engine(mine)._flights.door.locked():
+        engine(mine)._flights.workers.attend(time.monotonic())
+        assert is_attended == inbox_of(mine).is_attended
+    later(mine, session_id, "0")
+
+
+def test_nobody_attends_once_memory_fills_up(attended: Layer) -> None:
+    """What goes past the inbox is the last that it has room beside."""
+    monitored = inbox_of(attended)
+    assert monitored.is_attended
+    monitored._room = 0
+    act(attended, begun(attended), "0")
+    assert not monitored.is_attended
+
+
 def test_nobody_attends_once_the_end_has_begun(attended: Layer) -> None:
     """Who records then is told at once what becomes of it, though workers are there and about to look."""
     flights = engine(attended)._flights

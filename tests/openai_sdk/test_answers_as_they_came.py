@@ -44,10 +44,12 @@ def answer_of(recorded: dict[str, Any]) -> dict[str, Any]:
     return dict(answer["attributes"])
 
 
-def asked_with(client: Any, body: dict[str, Any], session_id: str, **more: Any) -> Any:
+def asked_with(
+    client: Any, body: dict[str, Any], session_id: str, headers: dict[str, str] | None = None, **more: Any
+) -> Any:
     """Ask with this very object, as who makes a request's options by hand does; `client.post` copies it."""
     openai = pytest.importorskip("openai")
-    headers = {"X-Layer-Session-Id": session_id}
+    headers = {"X-Layer-Session-Id": session_id, **(headers or {})}
     options = openai._models.FinalRequestOptions.construct(
         method="post", url="/chat/completions", headers=headers, **more
     )
@@ -78,8 +80,13 @@ def test_one_body_for_several_calls_at_once(
     assert {} == expecting(client)
 
 
+@pytest.mark.parametrize("beside", [{}, {"X-Stainless-Raw-Response": "true"}], ids=["parsed", "raw"])
 def test_call_that_fails_beside_others_with_its_body(
-    client: Any, watched: Layer, recorded: Callable[[object], dict[str, Any]], openai_server: LoopbackOpenAI
+    client: Any,
+    watched: Layer,
+    recorded: Callable[[object], dict[str, Any]],
+    openai_server: LoopbackOpenAI,
+    beside: dict[str, str],
 ) -> None:
     """What others are answered meanwhile is no answer of a call that asks with the same object and has none."""
     openai = pytest.importorskip("openai")
@@ -93,7 +100,7 @@ def test_call_that_fails_beside_others_with_its_body(
     asking.start()
     while len(openai_server.requests) == waiting:
         asking.join(0.001)
-    asked_with(client, BODY, watched.create_session())
+    asked_with(client, BODY, watched.create_session(), beside)
     asking.join(20)
     openai_server.release()
     assert watched.flush(20)

@@ -98,14 +98,15 @@ class _Watch:
         observer = self._observer_of(targets, endpoint=endpoint, asked=asked, mode=mode, restore=undo)
         if endpoint.ask is not None:
             observer.ask(asked.size, partial(endpoint.ask, asked))
-        if endpoint.is_text and mode is None and not kwargs.get("stream"):
-            observer.expect(self._expecting, options.json_data)
+        if endpoint.is_text:
+            is_whole = mode is None and not kwargs.get("stream")
+            observer.expect(self._expecting, options.json_data, is_whole=is_whole)
         return observer
 
     def heard(self, _: Any, __: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Keep an answer as it came: bytes, which cannot change. Before anything is made of it, which may fail."""
         found = self._expecting.get(id(kwargs["options"].json_data))
-        if found is not None and len(found) == 1:
+        if found is not None and len(found) == 1 and found[0].is_whole:
             found[0].content = kwargs["response"].content
 
     def _asked(self, client: Any, options: Any, route: Route) -> Asked:

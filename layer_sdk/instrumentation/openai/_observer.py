@@ -42,6 +42,7 @@ class Observer(Call):
 
     Attributes:
         content: The answer as it came, if that is known.
+        is_whole: Whether it comes in one piece, and something is made of it.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class Observer(Call):
         "_native",
         "_restore",
         "content",
+        "is_whole",
     )
 
     def __init__(
@@ -75,9 +77,11 @@ class Observer(Call):
         self._restore = restore
         self._expected: tuple[Expecting, int, list[Observer]] | None = None
         self.content: bytes | None = None
+        self.is_whole = False
 
-    def expect(self, expecting: Expecting, body: Any) -> None:
-        """Expect to be given the answer as it came, until the call has ended."""
+    def expect(self, expecting: Expecting, body: Any, *, is_whole: bool) -> None:
+        """Expect an answer until the call has ended: as it came, or at least that nobody else is taken for who does."""
+        self.is_whole = is_whole
         key = id(body)
         those = expecting.setdefault(key, [])
         those.append(self)
