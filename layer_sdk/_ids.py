@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
+from functools import lru_cache
 from typing import Any, List, Union
 
 from .exceptions import LayerSchemaValidationError
@@ -68,6 +69,12 @@ def session_id_for(application_id: str, key: str) -> uuid.UUID:
     return uuid.UUID(bytes=digest[:16], version=VERSION)
 
 
+@lru_cache(maxsize=256)
+def _read(text: str) -> uuid.UUID:
+    """Read a session's id, one of a few that are named again and again: it takes as long as to copy an action."""
+    return uuid.UUID(text)
+
+
 def parse_session_id(value: SessionId) -> uuid.UUID:
     """Read a session id.
 
@@ -77,7 +84,7 @@ def parse_session_id(value: SessionId) -> uuid.UUID:
     if isinstance(value, uuid.UUID):
         return value
     try:
-        return uuid.UUID(value)
+        return _read(value) if type(value) is str else uuid.UUID(value)
     except (AttributeError, TypeError, ValueError) as error:
         shown = f"{value!a:.60}" if type(value) is str else f"of type {type(value).__name__}"
         raise LayerSchemaValidationError(

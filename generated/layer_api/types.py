@@ -76,6 +76,8 @@ class Response(Generic[T]):
 
 def format_datetime(value: datetime.datetime) -> str:
     """RFC 3339 in UTC with a `Z`; a naive value is taken as UTC"""
+    if value.tzinfo is datetime.timezone.utc:  # the usual case, without two more objects
+        return value.isoformat()[:-6] + "Z"
     if value.tzinfo is None:
         value = value.replace(tzinfo=datetime.timezone.utc)
     return value.astimezone(datetime.timezone.utc).replace(tzinfo=None).isoformat() + "Z"
