@@ -49,7 +49,7 @@ STAGES = {
 }
 # What the budgets are of, made of the stages.
 COSTS: dict[str, tuple[str, Callable[[dict[str, float]], float]]] = {
-    "capture": ("a chat of 1 KB, on its thread, less the plain one", lambda cost: cost["capture"] - cost["plain"]),
+    "capture": ("a chat of 1 KB, into its lane, less the plain one", lambda cost: cost["capture"] - cost["plain"]),
     "enqueue": ("an action of 1 KB, on its thread", lambda cost: cost["enqueue"]),
     "serialise": ("31 KB more of text, serialised and sent", lambda cost: cost["send-32"] - cost["send"]),
     "send": ("an action of 1 KB, prepared, serialised, sent and answered", lambda cost: cost["send"]),

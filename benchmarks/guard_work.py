@@ -75,7 +75,7 @@ def on_the_callers_thread(hole: str, call: Callable[[], object]) -> None:
     """Capture and enqueue, with a server that never answers."""
     mine = started(hole)
     with mine.session() as session_id:
-        stage("capture", call, 50)
+        stage("capture", call, 50, mine.stats)  # which puts all that came in into its lane, or a worker may
     stage("enqueue", lambda: mine.append_action(session_id, **ACTION, data=SHORT, wait=False), 200)
     mine.shutdown(0.01)
 

@@ -60,8 +60,8 @@ in a process of its own.
 - The sink understands what these clients send well enough to count it; it is none of their servers, and answers at
   once.
 - Of many tasks or threads there are few blocks, and the client itself is up to four times slower in the first of them,
-  while it opens its connections. With 100 tasks a call takes most of a second, which is as long as Layer gives way to an
-  application that is busy: of some of them question and answer go as requests of their own.
+  while it opens its connections. With 100 tasks a call takes most of a second, which is as long as Layer gives way to
+  an application that is busy: of some of them question and answer go as requests of their own.
 - LangSmith and Opik do not record embeddings, and `layer_published` no asynchronous calls.
 - Opik's reports of its own use and errors, which go elsewhere than its records, are turned off. In Logfire's
   environment every process that uses pydantic loads it; its plain client is kept from that.
