@@ -156,6 +156,22 @@ def test_interrupt_loses_nothing_and_repeats_nothing(interrupt: str, admitted_la
     assert 3 == admitted.account.sequence
 
 
+def test_who_strikes_in_there_leaves_it_to_whom_it_struck() -> None:
+    """A signal handler that asks for the account in the middle of it finds what is there, and admits nothing twice."""
+    admitted = Admitted()
+    seen: list[int] = []
+
+    def admit(session_id: UUID, record: Record, came: float) -> None:
+        inbox.empty()
+        seen.append(len(inbox.items))
+        admitted(session_id, record, came)
+
+    inbox = Inbox(admitted.account, admit, MEMORY, is_used=True)
+    inbox.items.extend((new_session_id(), number, nothing, False, 1, 0.0) for number in (1, 2, 3))
+    inbox.empty()
+    assert ([1, 2, 3], [2, 1, 0]) == ([record.size - OVERHEAD for record in admitted.records], seen)
+
+
 def test_nothing_stays_unseen() -> None:
     """Four threads bring what they have, and look; one comes and goes. In the end all is there, once and in order."""
     admitted, lock = Admitted(), threading.Lock()

@@ -97,8 +97,10 @@ class BackgroundDelivery:
 
     def append_later(self, session: Session, size: int, build: Build, *, opens: bool = False, counts: int = 1) -> None:
         """Take what a worker is to put into words; with a spool it is written first, so that has to be done now."""
-        inbox = self._flights.inbox
-        if inbox.is_attended and size <= inbox.largest and len(inbox.items) < MOST and self._pid == _fork.pid:
+        flights = self._flights
+        inbox = flights.inbox
+        is_light = size <= inbox.largest and len(inbox.items) < MOST
+        if inbox.is_attended and is_light and self._pid == _fork.pid and flights.door.is_clear():
             inbox.items.append((session, size, build, opens, counts, time.monotonic()))
             if not inbox.is_attended:  # not any more
                 self._empty_inbox()  # type: ignore[unreachable]  # (another thread has come between)
@@ -130,9 +132,9 @@ class BackgroundDelivery:
         flights = self._flights
         if flights.door.is_mine or flights.builder.is_mine or self._pid != os.getpid():
             return False  # in the first two cases, to queue would be to wait for itself
-        if flights.inbox.items:
-            self._empty_inbox()
-        return session_id in flights.lanes
+        with flights.door.locked():
+            flights.take_in()
+            return session_id in flights.lanes
 
     def call(self, session_id: UUID, request: SessionRequest | SessionActionRequest) -> UUID:
         """Send behind what waits in the session's lane and wait for the answer; what goes wrong is raised."""
@@ -218,10 +220,20 @@ class BackgroundDelivery:
             else:
                 self._turn_away(session_id, record, reason)
         except BaseException:  # out of a signal handler: what is counted has to be somewhere
-            lane = flights.lanes.get(session_id)
-            if record.sequence and (lane is None or record not in lane.records):
-                flights.account.drop((record,), "interrupted")
+            if record.sequence:
+                self._save(session_id, record, came)
             raise
+
+    def _save(self, session_id: UUID, record: Record, came: float | None) -> None:
+        """See to a record whose admission was interrupted: whoever recorded it earlier has gone on."""
+        flights = self._flights
+        lane = flights.lanes.get(session_id)
+        if lane is not None and record in lane.records:
+            flights.lanes.plan(lane)
+        elif came is not None:
+            flights.lanes.push(session_id, record, came)
+        else:
+            flights.account.drop((record,), "interrupted")
 
     def _turn_away(self, session_id: UUID, record: Record, reason: str | None) -> None:
         """Put a record where it goes instead of its lane, unless it comes from what is being built to the end."""

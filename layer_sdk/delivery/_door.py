@@ -17,12 +17,14 @@ class Door:
 
     Attributes:
         changed: Notified when something has found its end.
+        is_clear: Tells whether nothing is put aside.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._inside: int | None = None
         self._side: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.is_clear = self._side.empty
         self.changed = threading.Condition(self._lock)
 
     @property

@@ -48,6 +48,7 @@ class Inbox:
         self._account = account
         self._admit = admit
         self._room = int(max_bytes * ROOM) if is_used else -1
+        self._is_emptying = False
         self.items: deque[Incoming] = deque()
         self.is_attended = False
         self.largest = max_bytes // PART - OVERHEAD - LANE
@@ -62,9 +63,15 @@ class Inbox:
         return self.is_attended or not self.items
 
     def empty(self) -> None:
-        """Have all of it admitted. Call inside."""
-        while self.items:
-            self._admit_first()
+        """Have all of it admitted. Call inside; whoever strikes in there by surprise leaves it to whom it struck."""
+        if self._is_emptying:
+            return
+        try:
+            self._is_emptying = True
+            while self.items:
+                self._admit_first()
+        finally:
+            self._is_emptying = False
         self.mind_room()
 
     def mind_room(self) -> None:

@@ -124,7 +124,7 @@ def json_or_text(content: bytes) -> Any:
     """Read a body as JSON, or as what it says."""
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return content.decode("utf-8", "replace")
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chaos.fake_layer import FakeLayer
     from layer_sdk import Layer
     from layer_sdk.delivery._inbox import Inbox
+    from layer_sdk.delivery._record import Record
 
 FOR_EVER = 1e6
 
@@ -108,6 +109,59 @@ def test_explicit_call_queues_behind_what_is_in_there(fake_layer: FakeLayer, att
     assert engine(attended).has_waiting(UUID(session_id))
     attended.append_action(session_id, **fields("0"))
     assert ["0"] == fake_layer.keys_by_session()[session_id]
+
+
+def test_explicit_call_queues_behind_what_is_being_taken_out(attended: Layer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the inbox and its lane, a record is nowhere to be seen: who asks waits for it to arrive."""
+    flights, is_between = engine(attended)._flights, threading.Event()
+    push = flights.lanes.push
+
+    def late(session_id: UUID, record: Record, came: float | None = None) -> None:
+        is_between.set()
+        time.sleep(0.2)
+        push(session_id, record, came)
+
+    session_id = begun(attended)
+    monkeypatch.setattr(flights.lanes, "push", late)
+    taking = threading.Thread(target=engine(attended)._empty_inbox)
+    taking.start()
+    assert is_between.wait(5)
+    assert engine(attended).has_waiting(UUID(session_id))
+    taking.join(5)
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_interrupt_loses_nothing_that_others_have_recorded(
+    fake_layer: FakeLayer, attended: Layer, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Ctrl-C that strikes a flush as it puts a record into its lane, or as it plans that, goes on to the host."""
+    session_id = begun(attended)
+    later(attended, session_id, "0")
+    lanes = engine(attended)._flights.lanes
+    name = {"before": "push", "after": "plan"}[place]
+    method = getattr(lanes, name)
+
+    def strike(*_: object) -> None:
+        monkeypatch.setattr(lanes, name, method)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lanes, name, strike)
+    with pytest.raises(KeyboardInterrupt):
+        attended.flush(5)
+    assert attended.flush(20)
+    assert ["0"] == fake_layer.keys_by_session()[session_id]
+    assert ({}, 0) == (attended.stats()["dropped"], balance(attended.stats()))
+
+
+def test_what_is_put_aside_keeps_its_place(fake_layer: FakeLayer, attended: Layer) -> None:
+    """A signal handler that strikes in the engine records one action past the inbox, and then one that would fit."""
+    session_id = begun(attended)
+    with engine(attended)._flights.door.locked():
+        act(attended, session_id, "0")
+        later(attended, session_id, "1")
+    later(attended, session_id, "2")
+    assert attended.flush(20)
+    assert numbers(3) == fake_layer.keys_by_session()[session_id]
 
 
 def test_more_than_it_holds_goes_past_it(fake_layer: FakeLayer, attended: Layer) -> None:

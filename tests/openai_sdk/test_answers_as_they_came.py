@@ -7,14 +7,17 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, cast
 
 import pytest
 
+from layer_sdk._ids import Unnamed, id_of
 from layer_sdk.instrumentation import _patch
+from layer_sdk.instrumentation._base import Target
 from layer_sdk.instrumentation._snapshot import weighed_snapshot
-from layer_sdk.instrumentation.openai import _observer
+from layer_sdk.instrumentation.openai import _background, _observer
 from openai_sdk import ways
+from openai_sdk.conftest import address
 from openai_sdk.expected import HELLO, STREAM
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ def answer_of(recorded: dict[str, Any]) -> dict[str, Any]:
 
 
 def asked_with(
-    client: Any, body: dict[str, Any], session_id: str, headers: dict[str, str] | None = None, **more: Any
+    client: Any, body: dict[str, Any] | None, session_id: str, headers: dict[str, str] | None = None, **more: Any
 ) -> Any:
     """Ask with this very object, as who makes a request's options by hand does; `client.post` copies it."""
     openai = pytest.importorskip("openai")
@@ -139,6 +142,94 @@ def test_both_ways_say_the_same(
     told = [host.told(host.run(program(call))) for call in calls]
     assert (all(told), len(calls) * (not most)) == (True, len(read))
     assert seen.setdefault(kind, told) == told
+
+
+def test_calls_without_a_body_are_not_mistaken_for_each_other(
+    client: Any, watched: Layer, recorded: Callable[[object], dict[str, Any]], openai_server: LoopbackOpenAI
+) -> None:
+    """What stands for no body is the same object for all of them."""
+    openai = pytest.importorskip("openai")
+    session_id, waiting = watched.create_session(), len(openai_server.requests)
+
+    def ask_in_vain() -> None:
+        with pytest.raises(openai.APITimeoutError):
+            asked_with(client, None, session_id, extra_json={"model": "slow", "messages": HELLO}, timeout=1.0)
+
+    asking = threading.Thread(target=ask_in_vain)
+    asking.start()
+    while len(openai_server.requests) == waiting:
+        asking.join(0.001)
+    asked_with(client, None, watched.create_session(), extra_json=BODY)
+    asking.join(20)
+    openai_server.release()
+    assert watched.flush(20)
+    assert "model.completion_id" not in answer_of(recorded(session_id))
+
+
+def test_client_of_the_host_s_own_makes_what_is_recorded(
+    openai_server: LoopbackOpenAI, watched: Layer, recorded: Callable[[object], dict[str, Any]]
+) -> None:
+    """What it gives the host is on record, rather than what came."""
+    openai = pytest.importorskip("openai")
+
+    class Gateway(openai.OpenAI):  # type: ignore[misc, name-defined]
+        def _process_response_data(self, *, data: Any, cast_to: Any, response: Any) -> Any:
+            return super()._process_response_data(data={**data, "id": "mine"}, cast_to=cast_to, response=response)
+
+    with Gateway(api_key="k", **address(openai_server, "OpenAI")) as mine, watched.session() as session_id:
+        for _ in range(2):
+            assert "mine" == mine.chat.completions.create(**BODY).id
+    assert watched.flush(20)
+    answers = [each for each in recorded(session_id)["actions"] if each["kind"] == "completion_output"]
+    assert ["mine", "mine"] == [each["attributes"]["model.completion_id"] for each in answers]
+
+
+def test_answers_of_the_host_s_own_classes_are_read_off_them() -> None:
+    """A class of its own may make of an answer what it likes."""
+    openai = pytest.importorskip("openai")
+    pydantic = pytest.importorskip("pydantic")
+    own = pydantic.create_model("Own")
+    kinds = (openai.types.chat.ChatCompletion, own, str)
+    assert [True, False, False] == [_observer._is_own(kind) for kind in kinds]
+
+
+def test_long_answer_that_a_helper_fails_on_is_recorded(
+    monkeypatch: pytest.MonkeyPatch, client: Any, watched: Layer, recorded: Callable[[object], dict[str, Any]]
+) -> None:
+    """There is nothing else to read it off."""
+    pydantic = pytest.importorskip("pydantic")
+    parse = getattr(client.chat.completions, "parse", None)
+    if parse is None:
+        pytest.skip("there is no chat.completions.parse yet")
+    monkeypatch.setattr(_observer, "MOST_TEXT", 0)
+    with watched.session() as session_id, pytest.raises(pydantic.ValidationError):
+        parse(**BODY, response_format=pydantic.create_model("Own", number=(int, ...)))
+    assert watched.flush(20)
+    assert "model.completion_id" in answer_of(recorded(session_id))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{"a": "\u00e9"}'.encode("latin-1"), {"a": "\u00e9"}),
+        (b"{", "{"),
+        (b'{"a": ' + b"[" * 400 + b"]" * 400 + b', "b": 1}', None),
+        (b"[" * 100_000, None),
+    ],
+    ids=["latin-1", "no JSON", "deep", "too deep"],
+)
+def test_odd_answers_are_read(content: bytes, expected: object) -> None:
+    """Whatever came is read, as far as it can be."""
+    found = _observer._read(content)
+    assert expected is None or expected == found
+
+
+def test_session_is_named_before_a_fork_can_part_it() -> None:
+    """Where an answer belongs that is fetched later, perhaps by a child, is known by then."""
+    session = Unnamed()
+    _background._remember("resp_1", (Target(None, cast("Any", None), session, is_new=True),))
+    (target,) = _background._answers.pop("resp_1") or ()
+    assert (id_of(session), False) == (target.session, target.is_new)
 
 
 def test_fields_that_are_null_are_left_out() -> None:

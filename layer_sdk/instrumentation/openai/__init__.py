@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SUPPORTED = ((1, 18), (4, 0))  # from, and before
 READS = "_process_response"
+MAKES = (READS, "_process_response_data")  # of an answer what the host gets
 
 
 class Watched(Protocol):
@@ -70,6 +71,7 @@ class _Watch:
         self._observer_of = partial(Observer, is_async=is_async, native=(module.Stream, module.AsyncStream))
         self._absent = tuple({type(getattr(module, name, None)) for name in ("NOT_GIVEN", "not_given", "omit")})
         self._expecting: Expecting = {}
+        self._usual: dict[type, bool] = {client: True}
 
     def begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Watching | None:
         """Record what is asked; give what is to hear the answer."""
@@ -98,16 +100,25 @@ class _Watch:
         observer = self._observer_of(targets, endpoint=endpoint, asked=asked, mode=mode, restore=undo)
         if endpoint.ask is not None:
             observer.ask(asked.size, partial(endpoint.ask, asked))
-        if endpoint.is_text:
-            is_whole = mode is None and not kwargs.get("stream")
-            observer.expect(self._expecting, options.json_data, is_whole=is_whole)
+        body = options.json_data
+        if endpoint.is_text and type(body) is dict:
+            is_whole = mode is None and not kwargs.get("stream") and self._is_usual(type(client))
+            observer.expect(self._expecting, body, is_whole=is_whole)
         return observer
 
     def heard(self, _: Any, __: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Keep an answer as it came: bytes, which cannot change. Before anything is made of it, which may fail."""
         found = self._expecting.get(id(kwargs["options"].json_data))
-        if found is not None and len(found) == 1 and found[0].is_whole:
+        if found is not None and len(found) == 1 and found[0].is_whole and not is_suppressed():
             found[0].content = kwargs["response"].content
+
+    def _is_usual(self, kind: type) -> bool:
+        """Tell whether what the host gets is what came: a class of its own may make something else of it."""
+        known = self._usual.get(kind)
+        if known is None:
+            between = kind.__mro__[: kind.__mro__.index(self._client)]
+            known = self._usual[kind] = not any(name in vars(each) for each in between for name in MAKES)
+        return known
 
     def _asked(self, client: Any, options: Any, route: Route) -> Asked:
         body, extra = options.json_data, options.extra_json

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Callable, Tuple
 
+from layer_sdk import _fork
+from layer_sdk._ids import id_of
 from layer_sdk.instrumentation._bodies import json_or_text
 from layer_sdk.instrumentation._snapshot import fields_of
 
-from ._responses import id_of, is_under_way
+from ._responses import id_of as response_id_of
+from ._responses import is_under_way
 
 if TYPE_CHECKING:
     from layer_sdk.instrumentation._base import Target
@@ -26,12 +29,14 @@ _answers: OrderedDict[str, Targets | None] = OrderedDict()
 def expect(answer: Any, targets: Targets) -> None:
     """Remember where an answer belongs that was asked for in the background, if it is not there yet."""
     if is_under_way(answer):
-        _remember(id_of(answer), targets)
+        _remember(response_id_of(answer), targets)
 
 
 def _remember(response_id: str | None, targets: Targets | None) -> None:
     if response_id is not None:
-        _answers[response_id] = targets and tuple(target._replace(is_new=False) for target in targets)
+        _answers[response_id] = targets and tuple(
+            target._replace(session=id_of(target.session), is_new=False) for target in targets
+        )
         if len(_answers) > MAX_ANSWERS:
             _answers.popitem(last=False)
 
@@ -67,6 +72,7 @@ class Fetch:
         """Record it, if it is there and was not recorded."""
         for restore in self._restore:
             restore()
+        _fork.check()
         targets = self._targets(answer)
         if targets:
             _remember(self._id, None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, List
 
+from layer_sdk._json import to_json_or_repr
 from layer_sdk.instrumentation._base import COMPLETE, Call, Fields, Heard, nothing
 from layer_sdk.instrumentation._bodies import Body, events_of, json_or_text, listen
-from layer_sdk.instrumentation._snapshot import is_model, weighed_snapshot, without_nones
+from layer_sdk.instrumentation._snapshot import MAX_KINDS, is_model, weighed_snapshot, without_nones
 from layer_sdk.instrumentation._streams import tap
 
 from . import _background
@@ -75,29 +76,27 @@ class Observer(Call):
         self._is_async = is_async
         self._native = native
         self._restore = restore
-        self._expected: tuple[Expecting, int, list[Observer]] | None = None
+        self._expected: tuple[Expecting, Any, list[Observer]] | None = None
         self.content: bytes | None = None
         self.is_whole = False
 
     def expect(self, expecting: Expecting, body: Any, *, is_whole: bool) -> None:
         """Expect an answer until the call has ended: as it came, or at least that nobody else is taken for who does."""
         self.is_whole = is_whole
-        key = id(body)
-        those = expecting.setdefault(key, [])
+        those = expecting.setdefault(id(body), [])
         those.append(self)
-        self._expected = expecting, key, those
+        self._expected = expecting, body, those  # which keeps the body, lest another one comes to stand in its place
 
     def _taken(self) -> bytes | None:
-        """Give the answer as it came, if it is known and is not too long; expect it no longer."""
+        """Give the answer as it came, if it is known; expect it no longer."""
         expected, self._expected = self._expected, None
         if expected is None:
             return None
-        expecting, key, those = expected
+        expecting, body, those = expected
         those.remove(self)
-        if not those and expecting.get(key) is those:
-            del expecting[key]
-        content = self.content
-        return content if content is not None and len(content) <= MOST_TEXT else None
+        if not those and expecting.get(id(body)) is those:
+            expecting.pop(id(body), None)
+        return self.content
 
     # ---- how the call itself ended
 
@@ -113,7 +112,7 @@ class Observer(Call):
         if self._restore:
             self._put_back()
         content = self._taken()
-        if content is None or self._asked.is_background or not is_model(answer):
+        if content is None or len(content) > MOST_TEXT or self._asked.is_background or not _is_own(type(answer)):
             self._take(answer)
         else:
             request_id = getattr(answer, "_request_id", None)
@@ -202,7 +201,27 @@ def _words(endpoint: Endpoint, asked: Asked, heard: Heard) -> Any:
 
 
 def _read(content: bytes) -> Any:
-    return without_nones(json_or_text(content))
+    found = json_or_text(content)
+    if isinstance(found, str):  # the host could read it, so it may be in the oldest way to write it
+        found = json_or_text(content.decode("latin-1").encode())
+    try:
+        return without_nones(found)
+    except RecursionError:
+        return without_nones(to_json_or_repr(found))
+
+
+def _is_own(kind: Any) -> bool:
+    """Tell whether an answer is of one of openai's own classes, which say what came and nothing else."""
+    known = _own.get(kind)
+    if known is None:
+        if len(_own) >= MAX_KINDS:
+            _own.clear()
+        is_model = hasattr(kind, "model_fields") or hasattr(kind, "__fields__")
+        known = _own[kind] = is_model and str(kind.__module__).startswith("openai.")
+    return known
+
+
+_own: dict[type, bool] = {}
 
 
 def _words_of(endpoint: Endpoint, asked: Asked, content: bytes, request_id: object) -> Any:
