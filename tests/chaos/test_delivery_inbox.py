@@ -264,7 +264,9 @@ def test_what_comes_in_is_looked_at_though_nothing_else_happens(
         later(mine, session_id, str(number))
         ids.append(session_id)
         time.sleep((number % 7) * 0.01)
-    wait_until(lambda: set(ids) <= set(fake_layer.keys_by_session()))
+    expected = {session_id: [str(number)] for number, session_id in enumerate(ids)}
+    wait_until(lambda: fake_layer.keys_by_session() == expected)
+    wait_until(lambda: mine.stats()["sent"] == 120)  # the last answer may be on its way
     assert {"accepted": 120, "sent": 120, "lacks": 0} == account({**mine.stats(), "queued_bytes": 0})
 
 
