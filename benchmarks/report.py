@@ -44,6 +44,7 @@ in a process of its own.
   taking turns in short blocks, and the figure is the median of the differences of neighbours, with their quartiles in
   brackets. The time of a block is that of its median call: what a rare long one takes shows in the p99. `none` is the
   plain client measured against itself: what its figures differ from nothing is what those of the others are worth.
+- The servers have one of the cores, and the clients the others: or it would be chance which of them share one.
 - Where there is time, processes are started anew, since of two that do the same one may be faster as long as it lives.
 - What a block sets off is flushed before the next begins, and the processor's time is that of all threads of the
   process, until the flush is over. The sink counts what has arrived, so nobody wins by dropping.

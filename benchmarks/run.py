@@ -34,13 +34,20 @@ def main() -> None:
     effort = (QUICK if options.quick else Effort())._replace(**({"peers": options.peers} if options.peers else {}))
     began, before = time.monotonic(), os.getloadavg()[0]
     FOLDER.mkdir(parents=True, exist_ok=True)
+    clients, apart = cores()
+    keep_to(apart)
     with running("openai") as openai, running("sink") as sink:
+        keep_to(clients)
         servers = Servers(openai, sink)
         versions = versions_of(effort, servers)
         found = {name: measured(name, effort, servers) for name in options.only}
     load, minutes = [before, os.getloadavg()[0]], (time.monotonic() - began) / 60
     facts = about(versions, load, minutes, is_quick=options.quick)
-    if options.quick or options.peers or options.only != list(SECTIONS):
+    if options.merge:
+        kept = json.loads(FIGURES.read_text("utf-8"))
+        anew = f"{', '.join(options.only)}: {facts['date']}, {facts['commit']}"
+        write({**kept["about"], "measured anew": anew}, {**kept["found"], **found})
+    elif options.quick or options.peers or options.only != list(SECTIONS):
         print(written(facts, found, plots=False))
     else:
         write(facts, found)
@@ -51,6 +58,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="few peers and turns, printed: a look, not a result")
     parser.add_argument("--render", action="store_true", help="measure nothing, write the page anew")
+    parser.add_argument(
+        "--merge", action="store_true", help="put what is measured in the place of what the page has of it"
+    )
     parser.add_argument("--peers", type=lambda text: tuple(text.split(",")), help="of " + ",".join(PEERS))
     parser.add_argument(
         "--only", type=lambda text: text.split(","), default=list(SECTIONS), help="of " + ",".join(SECTIONS)
@@ -59,6 +69,20 @@ def arguments() -> argparse.Namespace:
     if unknown := (set(options.peers or ()) - set(PEERS)) | (set(options.only) - set(SECTIONS)):
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     return options
+
+
+def cores() -> tuple[set[int], set[int]]:
+    """Share the machine's cores out: the last one is the servers', where there are several.
+
+    Else it is chance, and lasts for a block or a hundred, whether a client shares one with the server it waits for.
+    """
+    found = sorted(os.sched_getaffinity(0))
+    return set(found[:-1] or found), set(found[-1:])
+
+
+def keep_to(cores: set[int]) -> None:
+    """Have what is started from now on run on these cores."""
+    os.sched_setaffinity(0, cores)
 
 
 def versions_of(effort: Effort, servers: Servers) -> dict[str, str]:
