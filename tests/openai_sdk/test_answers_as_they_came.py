@@ -147,8 +147,11 @@ def test_both_ways_say_the_same(
 def test_calls_without_a_body_are_not_mistaken_for_each_other(
     client: Any, watched: Layer, recorded: Callable[[object], dict[str, Any]], openai_server: LoopbackOpenAI
 ) -> None:
-    """What stands for no body is the same object for all of them."""
+    """What stands for no body is the same object for all of them, those that fetch something included."""
     openai = pytest.importorskip("openai")
+    if not hasattr(client, "responses"):
+        pytest.skip("there is no responses yet")
+    fetched = client.responses.create(model="gpt-4o", input="hello").id
     session_id, waiting = watched.create_session(), len(openai_server.requests)
 
     def ask_in_vain() -> None:
@@ -159,7 +162,7 @@ def test_calls_without_a_body_are_not_mistaken_for_each_other(
     asking.start()
     while len(openai_server.requests) == waiting:
         asking.join(0.001)
-    asked_with(client, None, watched.create_session(), extra_json=BODY)
+    client.responses.retrieve(fetched)
     asking.join(20)
     openai_server.release()
     assert watched.flush(20)
@@ -213,7 +216,7 @@ def test_long_answer_that_a_helper_fails_on_is_recorded(
     [
         ('{"a": "\u00e9"}'.encode("latin-1"), {"a": "\u00e9"}),
         (b"{", "{"),
-        (b'{"a": ' + b"[" * 400 + b"]" * 400 + b', "b": 1}', None),
+        (b'{"a": ' + b"[" * 480 + b"]" * 480 + b', "b": 1}', None),
         (b"[" * 100_000, None),
     ],
     ids=["latin-1", "no JSON", "deep", "too deep"],
