@@ -45,10 +45,9 @@ def main() -> None:
     facts = about(versions, load, minutes, is_quick=options.quick)
     if options.merge:
         kept = json.loads(FIGURES.read_text("utf-8"))
-        before = kept["about"].get("measured anew")
-        anew = f"{', '.join(options.only)}: {facts['date']}, {facts['commit']}"
-        told = {**kept["about"], "measured anew": anew if before is None else f"{before}; {anew}"}
-        write(told, {**kept["found"], **found})
+        told = kept["about"].get("measured anew", "").split("; ")
+        told.append(f"{', '.join(options.only)}: {facts['date']}, {facts['commit']}")
+        write({**kept["about"], "measured anew": "; ".join(filter(None, told))}, {**kept["found"], **found})
     elif options.quick or options.peers or options.only != list(SECTIONS):
         print(written(facts, found, plots=False))
     else:

@@ -275,6 +275,11 @@ def moment(value: Moment, where: str) -> datetime.datetime:
         ) from error
 
 
+def moment_at(seconds: float) -> datetime.datetime:
+    """Give the point in time so many seconds after 1970."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+
+
 def _read(value: Any) -> datetime.datetime:
     if isinstance(value, str):
         with _fork.postponed():

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Optional, Tuple, TypeVar
 
 from . import _context, _fork, schemas
-from ._drafts import LENIENT, NOT_BUILT, Built, built_of, error_of, parse_kind
+from ._drafts import LENIENT, NOT_BUILT, Built, built_of, error_of, moment_at, parse_kind
 from ._ids import VERSION, SessionId, id_of, new_session_id, session_id_for
 from ._json import to_json_or_repr
 from ._log import guard, swallow, warn
@@ -41,10 +41,6 @@ MAX_ITEMS = 10_000  # of a generator's items, those that are kept for the record
 def now() -> datetime.datetime:
     """Read the clock."""
     return datetime.datetime.now(datetime.timezone.utc)
-
-
-def _moment(seconds: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
 
 
 class Recorder:
@@ -129,7 +125,7 @@ class Recorder:
 
     def _begun_and_built(self, session: Session, begun: float, tell: Tell, times: Times | None) -> Built:
         built = built_of(partial(self._build, tell, times))  # whatever becomes of it, the session is none the worse
-        built.requests.insert(0, self._session(id_of(session), _moment(begun)))
+        built.requests.insert(0, self._session(id_of(session), moment_at(begun)))
         if built.sizes:
             built.sizes.insert(0, self._size)
         return built
@@ -144,7 +140,7 @@ class Recorder:
         return built
 
     def _add_all(self, built: Built, tell: Tell, times: Times | None) -> None:
-        told = {} if times is None else {"start_time": _moment(times[0]), "end_time": _moment(max(times))}
+        told = {} if times is None else {"start_time": moment_at(times[0]), "end_time": moment_at(max(times))}
         for fields in tell():
             self._add(built, {**fields, **told})
 

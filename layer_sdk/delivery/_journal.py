@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
 import json
 import uuid
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterable
 from uuid import UUID
 
 from layer_sdk import schemas
+from layer_sdk._drafts import moment_at
 from layer_sdk._log import swallow
 
 from ._record import Note, Record
@@ -187,15 +187,11 @@ def _request(content: dict[str, Any]) -> Request:
     data, attributes = content["content"]
     return schemas.SessionActionRequest(
         kind=schemas.SessionActionKind(content["kind"]),
-        start_time=_moment(content["start"]),
-        end_time=_moment(content["end"]),
+        start_time=moment_at(content["start"]),
+        end_time=moment_at(content["end"]),
         attributes=schemas.UNSET if attributes is None else attributes,
         data=data,
     )
-
-
-def _moment(seconds: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
 
 
 def _loaded(payload: bytes) -> Request | None:

@@ -11,7 +11,6 @@ The contract with the host:
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, NamedTuple
@@ -51,8 +50,7 @@ class Listener:
 
     def target(self, given: object) -> Target:
         """Find the session of a call: the one that it names, the current one, or a new one of its own."""
-        if _fork.pid != os.getpid():
-            _fork.check()
+        _fork.check()
         recorder = self._recorder
         key = "" if given is None else _text(given).strip()
         if key:
