@@ -698,9 +698,8 @@ def test_moment_stays_the_same_moment(value: datetime.datetime) -> None:
     """A point in time of any zone is written in UTC with a Z, to the microsecond."""
     text = to_json(value, "data")
     assert isinstance(text, str)
-    assert "Z" == text[-1]
     offset = value.utcoffset() or datetime.timedelta(0)
-    assert value.replace(tzinfo=None, fold=0) - offset == datetime.datetime.fromisoformat(text[:-1])
+    assert f"{(value.replace(tzinfo=None, fold=0) - offset).isoformat()}Z" == text
 
 
 @settings(deadline=None)

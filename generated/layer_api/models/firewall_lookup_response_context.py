@@ -52,10 +52,6 @@ class FirewallLookupResponseContext:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.firewall_lookup_response_context_violated_policy import (
-            FirewallLookupResponseContextViolatedPolicy,  # noqa: PLC0415
-        )
-
         d = dict(src_dict)
 
         def _parse_violated_policies(data: object) -> list[FirewallLookupResponseContextViolatedPolicy] | None | Unset:
@@ -104,3 +100,8 @@ class FirewallLookupResponseContext:
 
     def get(self, key: str, default: Any = None) -> Any:
         return self.to_dict().get(key, default)
+
+
+# Models refer to each other: at the end, where this one is there already, once rather than in each call of a method.
+if not TYPE_CHECKING:
+    from ..models.firewall_lookup_response_context_violated_policy import FirewallLookupResponseContextViolatedPolicy

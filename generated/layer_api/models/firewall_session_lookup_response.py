@@ -56,8 +56,6 @@ class FirewallSessionLookupResponse:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.firewall_lookup_response_context import FirewallLookupResponseContext  # noqa: PLC0415
-
         d = dict(src_dict)
         session_id = UUID(d.pop("session_id"))
 
@@ -89,3 +87,8 @@ class FirewallSessionLookupResponse:
 
     def get(self, key: str, default: Any = None) -> Any:
         return self.to_dict().get(key, default)
+
+
+# Models refer to each other: at the end, where this one is there already, once rather than in each call of a method.
+if not TYPE_CHECKING:
+    from ..models.firewall_lookup_response_context import FirewallLookupResponseContext

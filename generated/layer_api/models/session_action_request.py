@@ -57,8 +57,6 @@ class SessionActionRequest:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.session_action_error import SessionActionError  # noqa: PLC0415
-
         kind = self.kind.value
 
         start_time = format_datetime(self.start_time)
@@ -119,9 +117,6 @@ class SessionActionRequest:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.session_action_error import SessionActionError  # noqa: PLC0415
-        from ..models.session_action_scanner import SessionActionScanner  # noqa: PLC0415
-
         d = dict(src_dict)
         kind = SessionActionKind(d.pop("kind"))
 
@@ -214,3 +209,9 @@ class SessionActionRequest:
 
     def get(self, key: str, default: Any = None) -> Any:
         return self.to_dict().get(key, default)
+
+
+# Models refer to each other: at the end, where this one is there already, once rather than in each call of a method.
+if not TYPE_CHECKING:
+    from ..models.session_action_error import SessionActionError
+    from ..models.session_action_scanner import SessionActionScanner

@@ -99,8 +99,6 @@ class SessionRequest:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.session_action_request import SessionActionRequest  # noqa: PLC0415
-
         d = dict(src_dict)
         application_id = d.pop("application_id")
 
@@ -186,3 +184,8 @@ class SessionRequest:
 
     def get(self, key: str, default: Any = None) -> Any:
         return self.to_dict().get(key, default)
+
+
+# Models refer to each other: at the end, where this one is there already, once rather than in each call of a method.
+if not TYPE_CHECKING:
+    from ..models.session_action_request import SessionActionRequest
