@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SDK := layer_sdk generated/layer_api
+TWO := -n 2 --dist loadfile # tests wait much; more processes than two would be in the way of those with a time limit
 
 .PHONY: help demo test check generate check-generated fuzz compat keycloak test-keycloak test-openai test-openai-deep \
   test-frameworks test-browser test-long matrix chaos bench bench-quick bench-guard bench-budgets clean
@@ -14,8 +15,8 @@ help: ## list the targets
 demo: .venv/demo ## record conversations in an embedded Layer, and show them on its page until Ctrl-C
 	$(BIN)/python scripts/demo.py
 
-test: .venv/dev ## run the test suite
-	$(BIN)/python -m pytest
+test: .venv/dev ## run the test suite, in two processes
+	$(BIN)/python -m pytest $(TWO)
 
 check: .venv/dev ## lint, types, layers, dead code, spelling, the contract
 	$(BIN)/ruff check .
@@ -58,7 +59,7 @@ test-frameworks: .venv/dev ## run the tests of OpenAI under LangChain, LlamaInde
 
 test-browser: .venv/dev ## look at the embedded Layer's page with Chromium and axe-core; screenshots in build/screenshots
 	$(BIN)/python scripts/chromium.py
-	$(BIN)/python -m pytest -q tests/browser -m browser
+	$(BIN)/python -m pytest -q tests/browser -m browser $(TWO)
 
 test-long: .venv/dev ## what the suite leaves out because it takes long: rows of the fault matrix, 32 threads, 50,000 actions
 	$(BIN)/python -m pytest -q -m long

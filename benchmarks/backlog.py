@@ -1,6 +1,7 @@
 """What recording costs as what waits grows, while the server never answers: actions of one session, and sessions.
 
-A script: run with the address of a hole and the most that waits, it prints rows as JSON.
+A script: run with the address of a hole and the most that waits, it prints rows as JSON. Beside each Layer with much
+that waits stands one with little: they take turns, so that the hour, and what memory the process has, are the same.
 """
 
 from __future__ import annotations
@@ -12,60 +13,97 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from figures import spread
+
 from layer_sdk import Layer
 
 if TYPE_CHECKING:
     from figures import Row
 
 ACTION: dict[str, Any] = {"kind": "completion_prompt", "data": {"messages": [{"role": "user", "content": "x" * 200}]}}
-# The costs of as many calls are the figure of a level; where a level has less of them it is reached more often.
-LEAST = 2000
+FIRST = 10
+BLOCK = 20  # calls
+TURNS = 200
+MORE = 1.5  # times its level that as many may wait, before it begins anew
 
 
-def started(hole: str) -> Layer:
-    """Start a Layer of its own."""
-    mine = Layer()
-    mine.init(base_url=hole, application_id="bench", max_queue_bytes=1 << 40, http_timeout=600)
-    return mine
+class Filling:
+    """A Layer whose server never answers.
+
+    Args:
+        hole: The server.
+        is_sessions: Whether each action is of a session of its own.
+    """
+
+    def __init__(self, hole: str, *, is_sessions: bool) -> None:
+        self._is_sessions = is_sessions
+        self._layer = Layer()
+        self._layer.init(base_url=hole, application_id="bench", max_queue_bytes=1 << 40, http_timeout=600)
+        self._session_id = self._layer.create_session(wait=False)
+        self.waiting = 0
+
+    def fill(self, level: int) -> None:
+        """Record until so many wait."""
+        while self.waiting < level:
+            self._record()
+
+    def block(self) -> float:
+        """Record some more; the nanoseconds of a typical call."""
+        times = []
+        for _ in range(BLOCK):
+            began = time.perf_counter_ns()
+            self._record()
+            times.append(time.perf_counter_ns() - began)
+        return statistics.median(times)
+
+    def _record(self) -> None:
+        if self._is_sessions:
+            self._session_id = self._layer.create_session(wait=False)
+        self._layer.append_action(self._session_id, **ACTION, wait=False)
+        self.waiting += 1
+
+    def end(self) -> None:
+        """Throw away what waits."""
+        self._layer.shutdown(0.001)
 
 
-def filled(hole: str, most: int, *, is_sessions: bool) -> list[int]:
-    """Record as many; the nanoseconds of each call."""
-    mine, times = started(hole), []
-    session_id = mine.create_session(wait=False)
-    for _ in range(most):
-        began = time.perf_counter_ns()
-        if is_sessions:
-            session_id = mine.create_session(wait=False)
-        mine.append_action(session_id, **ACTION, wait=False)
-        times.append(time.perf_counter_ns() - began)
-    mine.shutdown(0.001)
-    return times
+def filled(hole: str, level: int, *, is_sessions: bool) -> Filling:
+    """Make one in which so many wait."""
+    filling = Filling(hole, is_sessions=is_sessions)
+    filling.fill(level)
+    return filling
 
 
-def costs(hole: str, most: int, *, is_sessions: bool) -> list[Row]:
-    """Give the cost of a call by how many wait: between a level, and ten times as many."""
-    levels = [10**power for power in range(1, 9) if 10**power < most]
-    found: dict[int, list[int]] = {level: [] for level in levels}
-    filled(hole, 1000, is_sessions=is_sessions)  # the first calls of a process have much to import
-    for level in reversed(levels):
-        while len(found[level]) < LEAST:
-            times = filled(hole, level * 10, is_sessions=is_sessions)
-            for each in levels:
-                found[each] += times[each : each * 10]
-    what = "sessions" if is_sessions else "actions of one session"
-    return [
-        {
-            "waiting": what,
-            "level": level,
-            "median": statistics.median(times) / 1e3,
-            "mean": statistics.fmean(times) / 1e3,
-        }
-        for level, times in found.items()
-    ]
+def cost(hole: str, level: int, *, is_sessions: bool) -> Row:
+    """Give what a call takes with so many that wait, and with few, in turns."""
+    much, pairs = filled(hole, level, is_sessions=is_sessions), []
+    for turn in range(TURNS):
+        if much.waiting > MORE * level:
+            much.end()
+            much = filled(hole, level, is_sessions=is_sessions)
+        little = filled(hole, FIRST, is_sessions=is_sessions)
+        both = (much, little) if turn % 2 else (little, much)
+        found = {filling: filling.block() for filling in both}
+        pairs.append((found[much], found[little]))
+        little.end()
+    much.end()
+    return {
+        "waiting": "sessions" if is_sessions else "actions of one session",
+        "level": level,
+        "median": statistics.median(each for each, _ in pairs) / 1e3,
+        "few": statistics.median(few for _, few in pairs) / 1e3,
+        "ratio": spread([each / few for each, few in pairs]),
+    }
+
+
+def main(hole: str, most: int) -> None:
+    """Measure each level, ten times the one before."""
+    levels = [10**power for power in range(1, 9) if 10**power <= most]
+    cost(hole, FIRST, is_sessions=True)  # the first calls of a process have much to import
+    rows = [cost(hole, level, is_sessions=kind) for kind in (False, True) for level in levels]
+    print(json.dumps(rows), flush=True)
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    place, most = sys.argv[1], int(sys.argv[2])
-    print(json.dumps([row for kind in (False, True) for row in costs(place, most, is_sessions=kind)]), flush=True)
-    os._exit(0)  # what waits is not to be waited for
+    main(sys.argv[1], int(sys.argv[2]))

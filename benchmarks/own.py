@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 from collections import Counter
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 TITLE = "Layer by itself"
 FOLDER = Path(__file__).parent
-FIRST = 10
 
 
 def measure(effort: Effort, servers: Servers) -> list[Row]:
@@ -42,35 +42,25 @@ def script(name: str, *arguments: str) -> list[Row]:
 
 def written(rows: list[Row]) -> str:
     """Write the tables."""
-    waiting = [row for row in rows if "waiting" in row]
-    first = {row["waiting"]: row for row in waiting if row["level"] == FIRST}
     grown = table(
-        ["waiting", "from", "median", "to the first", "mean"],
+        ["waiting", "how many", "median", "with ten", "ratio"],
         (
-            [
-                row["waiting"],
-                f"{row['level']:,}",
-                f"{row['median']:.2f}",
-                f"{row['median'] / first[row['waiting']]['median']:.2f}",
-                f"{row['mean']:.2f}",
-            ]
-            for row in waiting
+            [row["waiting"], f"{row['level']:,}", f"{row['median']:.2f}", f"{row['few']:.2f}", ratio(row)]
+            for row in rows
+            if "waiting" in row
         ),
     )
     ways = table(
         ["way", "CPU", "bare post", "ratio"],
-        (
-            [row["way"], f"{row['cpu']:,.0f}", f"{row['bare']:,.0f}", between(row["ratio"], 2).replace("+", "")]
-            for row in rows
-            if "bare" in row
-        ),
+        ([row["way"], f"{row['cpu']:,.0f}", f"{row['bare']:,.0f}", ratio(row)] for row in rows if "bare" in row),
     )
     intake = table(
         ["recording", "microseconds", "to json.dumps"],
         ([row["intake"], f"{row['cost']:.2f}", f"{row['cost'] / row['dumps']:.2f}"] for row in rows if "intake" in row),
     )
     return f"""\
-Microseconds to record a small action while the server never answers, by how many wait:
+Microseconds to record a small action while the server never answers, by how many wait, beside a Layer where ten do,
+in turns:
 
 {grown}
 
@@ -88,13 +78,19 @@ Recording a prompt of 2 KB, beside what plain Python takes for it:
 """
 
 
+def ratio(row: Row) -> str:
+    """Write a ratio with its quartiles."""
+    return between(row["ratio"], 2).replace("+", "")
+
+
 def rate(rows: list[Row]) -> str:
     """Write what one process gets through."""
     found: dict[str, Any] = next(row for row in rows if row.get("way") == "rate")
     arrived = next(row["count"] for row in rows if row.get("way") == "arrived")
     rates = ", ".join(f"{each:,.0f}" for each in found["rates"])
     return (
-        f"Actions a second from recording to arrival, of one process, in sessions of 100 that travel whole: {rates} "
+        "Actions a second from recording to arrival, of one process, in sessions of 100 that travel whole: "
+        f"{statistics.median(found['rates']):,.0f}, the median of {rates} "
         f"({found['sent']:,} of {found['made']:,} records sent; "
         f"the sink counts {arrived:,} actions of {found['actions']:,})."
     )

@@ -6,10 +6,10 @@ for each call of the host's, needs none of them: that would be a third of what a
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Mapping, cast
 
 from ._address import address_of, login_headers
+from ._encoding import encode
 from ._secrets import Secret
 from ._shortcut import Asking
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from ._credentials import Credentials
     from ._sender import Sender
     from ._shortcut import Answer
-
-# As httpx does, but without a look for what holds itself: a request is made of copies, none of which does.
-encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
 
 
 class DirectClient:
@@ -62,7 +59,7 @@ class DirectClient:
 
     def request(self, *, method: str, url: str, headers: Mapping[str, str] | None = None, json: Any = None) -> Answer:
         """Send a request, with credentials where there are any, and read its whole answer."""
-        body = None if json is None else encode(json).encode("utf-8")
+        body = None if json is None else encode(json)
         own = Secret({**self._headers.reveal(), **(headers or {})})
         asking = Asking(method.upper(), self._base_url + url, own.reveal(), body, self._timeout)
         if self._credentials is None:

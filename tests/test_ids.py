@@ -45,7 +45,7 @@ def test_id_as_uuid_and_as_text(parse: Callable[[Any], Any], value: Any) -> None
     assert SESSION == parse(value)
 
 
-@pytest.mark.parametrize("value", NO_IDS, ids=ascii)
+@pytest.mark.parametrize("value", NO_IDS, ids=lambda value: ascii(value).partition(" at ")[0])
 def test_what_is_no_id(value: Any) -> None:
     """Anything else is an error that says what is wanted and, of a text, what came."""
     for parse in (parse_session_id, parse_chosen_session_id):

@@ -109,7 +109,18 @@ def test_own_id_is_used(mine: Layer, recorded: Recorded) -> None:
             assert str(chosen) == session_id == recorded(session_id)["session_id"]
 
 
-@pytest.mark.parametrize("key", ["thread-77", "77", 77, uuid4(), str(uuid4()), b"77"], ids=repr)
+@pytest.mark.parametrize(
+    "key",
+    [
+        "thread-77",
+        "77",
+        77,
+        UUID("5ae1f6f0-2f0b-4c63-9a57-6d1f0e8c7b21"),
+        "5ae1f6f0-2f0b-4c63-9a57-6d1f0e8c7b21",
+        b"77",
+    ],
+    ids=repr,
+)
 def test_any_other_id_is_a_natural_key(
     mine: Layer, recorded: Recorded, caplog: pytest.LogCaptureFixture, key: Any
 ) -> None:

@@ -267,7 +267,9 @@ def test_awaitable_generator_stays_awaitable(decorate: Decorator) -> None:
     assert 7 == asyncio.run(main())
 
 
-@pytest.mark.parametrize("thing", [Callables, functools.cached_property(len), 7, None], ids=repr)
+@pytest.mark.parametrize(
+    "thing", [Callables, functools.cached_property(len), 7, None], ids=["class", "property", "integer", "none"]
+)
 def test_what_would_become_something_else_stays_as_it_is(
     decorate: Decorator, thing: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

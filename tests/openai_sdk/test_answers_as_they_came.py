@@ -193,7 +193,7 @@ def test_answers_of_the_host_s_own_classes_are_read_off_them() -> None:
     pydantic = pytest.importorskip("pydantic")
     own = pydantic.create_model("Own")
     kinds = (openai.types.chat.ChatCompletion, own, str)
-    assert [True, False, False] == [_observer._is_own(kind) for kind in kinds]
+    assert [True, False, False] == [_observer._own[kind] for kind in kinds]
 
 
 def test_long_answer_that_a_helper_fails_on_is_recorded(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Dict, Protocol
 
 from layer_sdk._suppression import is_suppressed
 from layer_sdk.instrumentation._frozen import frozen
@@ -71,7 +71,7 @@ class _Watch:
         self._observer_of = partial(Observer, is_async=is_async, native=(module.Stream, module.AsyncStream))
         self._absent = tuple({type(getattr(module, name, None)) for name in ("NOT_GIVEN", "not_given", "omit")})
         self._expecting: Expecting = {}
-        self._usual: dict[type, bool] = {client: True}
+        self._usual = _Usual(client)
 
     def begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Watching | None:
         """Record what is asked; give what is to hear the answer."""
@@ -95,14 +95,15 @@ class _Watch:
             find = partial(_targets, listeners, given)
             observer_of = partial(self._observer_of, endpoint=route.endpoint, asked=asked, mode=mode, restore=[])
             return Fetch(route.response_id, find, observer_of, undo)
-        targets = _targets(listeners, given)
+        # Of one listener without a function more: what is called here is felt in each call of the host's.
+        targets = (listeners[0].target(given),) if len(listeners) == 1 else _targets(listeners, given)
         endpoint = route.endpoint
         observer = self._observer_of(targets, endpoint=endpoint, asked=asked, mode=mode, restore=undo)
         if endpoint.ask is not None:
             observer.ask(asked.size, partial(endpoint.ask, asked))
         body = options.json_data
         if endpoint.is_text and type(body) is dict:
-            is_whole = mode is None and not kwargs.get("stream") and self._is_usual(type(client))
+            is_whole = mode is None and not kwargs.get("stream") and self._usual[type(client)]
             observer.expect(self._expecting, body, is_whole=is_whole)
         return observer
 
@@ -111,14 +112,6 @@ class _Watch:
         found = self._expecting.get(id(kwargs["options"].json_data))
         if found is not None and len(found) == 1 and found[0].is_whole and not is_suppressed():
             found[0].content = kwargs["response"].content
-
-    def _is_usual(self, kind: type) -> bool:
-        """Tell whether what the host gets is what came: a class of its own may make something else of it."""
-        known = self._usual.get(kind)
-        if known is None:
-            between = kind.__mro__[: kind.__mro__.index(self._client)]
-            known = self._usual[kind] = not any(name in vars(each) for each in between for name in MAKES)
-        return known
 
     def _asked(self, client: Any, options: Any, route: Route) -> Asked:
         body, extra = options.json_data, options.extra_json
@@ -135,6 +128,23 @@ class _Watch:
         if type(known) is dict and "background" in known:
             asked.is_background = bool(asked.body.get("background"))
         return asked
+
+
+class _Usual(Dict[type, bool]):
+    """By the class of a client, whether what the host gets is what came: a class of its own may make more of it.
+
+    Args:
+        client: openai's own class.
+    """
+
+    def __init__(self, client: type) -> None:
+        super().__init__({client: True})
+        self._client = client
+
+    def __missing__(self, kind: type) -> bool:
+        between = kind.__mro__[: kind.__mro__.index(self._client)]
+        found = self[kind] = not any(name in vars(each) for each in between for name in MAKES)
+        return found
 
 
 def _targets(listeners: tuple[Listener, ...], given: object) -> tuple[Target, ...]:

@@ -112,7 +112,7 @@ class Observer(Call):
         if self._restore:
             self._put_back()
         content = self._taken()
-        if content is None or len(content) > MOST_TEXT or self._asked.is_background or not _is_own(type(answer)):
+        if content is None or len(content) > MOST_TEXT or self._asked.is_background or not _own[type(answer)]:
             self._take(answer)
         else:
             request_id = getattr(answer, "_request_id", None)
@@ -210,18 +210,18 @@ def _read(content: bytes) -> Any:
         return without_nones(to_json_or_repr(found))
 
 
-def _is_own(kind: Any) -> bool:
-    """Tell whether an answer is of one of openai's own classes, which say what came and nothing else."""
-    known = _own.get(kind)
-    if known is None:
-        if len(_own) >= MAX_KINDS:
-            _own.clear()
+class _Own(Dict[type, bool]):
+    """By its class, whether an answer is one of openai's own, which says what came and nothing else."""
+
+    def __missing__(self, kind: type) -> bool:
+        if len(self) >= MAX_KINDS:
+            self.clear()
         is_model = hasattr(kind, "model_fields") or hasattr(kind, "__fields__")
-        known = _own[kind] = is_model and str(kind.__module__).startswith("openai.")
-    return known
+        found = self[kind] = is_model and str(kind.__module__).startswith("openai.")
+        return found
 
 
-_own: dict[type, bool] = {}
+_own = _Own()
 
 
 def _words_of(endpoint: Endpoint, asked: Asked, content: bytes, request_id: object) -> Any:
