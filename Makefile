@@ -62,7 +62,7 @@ test-browser: .venv/dev ## look at the embedded Layer's page with Chromium and a
 	$(BIN)/python -m pytest -q tests/browser -m browser $(TWO)
 
 test-long: .venv/dev ## what the suite leaves out because it takes long: rows of the fault matrix, 32 threads, 50,000 actions
-	$(BIN)/python -m pytest -q -m long
+	$(BIN)/python -m pytest -q -m long $(TWO)
 
 matrix: .venv/dev ## the fault matrix of background delivery with its full numbers and figures (about five minutes)
 	$(BIN)/python -m pytest -q -m row
