@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable as AbstractIterable
-from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, NamedTuple, TypeVar, Union
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, NamedTuple, Tuple, TypeVar, Union
 
 from . import _fork, schemas
 from ._ids import SessionId, parse_chosen_session_id
@@ -38,6 +38,8 @@ ACTION_FIELDS = ("kind", "start_time", "end_time", "attributes", "data", "error"
 NAMES = {str: "text", int: "an integer", dict: "an object"}
 
 T = TypeVar("T")
+Read = Callable[[Any, str], Tuple[Any, int]]
+Weighed = Tuple["SessionActionRequest", int]  # and the bytes of memory that its contents take
 
 
 NOT_BUILT = "not_built"  # the reason why an action was lost whose words could not be made
@@ -59,14 +61,25 @@ class Built(NamedTuple):
     @property
     def weighed(self) -> Iterable[tuple[SessionRequest | SessionActionRequest, int | None]]:
         """What to send, each with its size."""
-        return zip(self.requests, chain(self.sizes, repeat(None)))
+        return zip(self.requests, self.sizes or repeat(None))
+
+
+class Plain(NamedTuple):
+    """The fields of an action that hold what JSON can hold, in JSON's own types, and which nobody changes any more.
+
+    Attributes:
+        fields: Those that `Drafts.action` takes.
+        size: About how many bytes of memory their contents take.
+    """
+
+    fields: Mapping[str, Any]
+    size: int
 
 
 def built_of(build: Callable[[], Built], count: int = 1, caught: type[BaseException] = Exception) -> Built:
     """Build; what goes wrong is a loss with a name, of so many."""
     try:
-        requests, discarded, *sizes = build()
-        return Built(list(requests), list(discarded), *sizes)
+        return build()
     except caught as error:
         swallow("putting a recorded call into words", error)
         return Built([], [NOT_BUILT] * count)
@@ -78,11 +91,12 @@ class Drafts:
     Args:
         strict: True for what a caller hands over on purpose: what does not fit is an error that names the place.
             False for what is recorded in passing: what does not fit becomes text, or is left to its default.
+        read: Gives of a value what goes into a request, and its weight.
     """
 
-    def __init__(self, *, strict: bool) -> None:
+    def __init__(self, *, strict: bool, read: Read) -> None:
         self._strict = strict
-        self._json = weighed_json if strict else weighed_json_or_repr
+        self._json = read
 
     def session(
         self,
@@ -229,7 +243,8 @@ class Drafts:
         return found, total
 
     def _scanner(self, scanner: Any, where: str) -> tuple[SessionActionScanner, int]:
-        fields, size = self._object(scanner, where, "data")
+        given, size = self._object(scanner, where, "data")
+        fields = given.copy()
         name, data = fields.pop("name", None), fields.pop("data", None)
         if not isinstance(name, str) or not isinstance(data, dict):
             if self._strict:
@@ -241,8 +256,28 @@ class Drafts:
         return draft, size
 
 
-STRICT = Drafts(strict=True)
-LENIENT = Drafts(strict=False)
+def _as_it_is(value: Any, where: str) -> tuple[Any, int]:  # noqa: ARG001  (one signature for all)
+    return value, 0
+
+
+STRICT = Drafts(strict=True, read=weighed_json)
+LENIENT = Drafts(strict=False, read=weighed_json_or_repr)
+_PLAIN = Drafts(strict=False, read=_as_it_is)
+
+
+def weighed_action(given: Mapping[str, Any] | Plain, times: Mapping[str, Any], *, is_copied: bool) -> Weighed:
+    """Build the request of what was put into words, and weigh it.
+
+    Args:
+        given: The words.
+        times: The fields that say when it was, which win.
+        is_copied: Whether somebody may change what is in the request.
+    """
+    if isinstance(given, Plain):
+        if not is_copied:  # to look at each value again would be a fifth of what the words take
+            return _PLAIN.action(**{**given.fields, **times}), given.size
+        given = given.fields
+    return LENIENT.weighed(**{**given, **times})
 
 
 def parse_kind(kind: SessionActionKind | str, where: str = "kind") -> SessionActionKind:

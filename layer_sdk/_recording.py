@@ -8,10 +8,10 @@ from __future__ import annotations
 import datetime
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Optional, Tuple, TypeVar, Union
 
 from . import _context, _fork, schemas
-from ._drafts import LENIENT, NOT_BUILT, Built, built_of, error_of, moment_at, parse_kind
+from ._drafts import LENIENT, NOT_BUILT, Built, Plain, built_of, error_of, moment_at, parse_kind, weighed_action
 from ._ids import VERSION, SessionId, id_of, new_session_id, session_id_for
 from ._json import to_json_or_repr
 from ._log import guard, swallow, warn
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .schemas import SessionActionKind, SessionRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
-Tell = Callable[[], Iterable[Mapping[str, Any]]]
+Tell = Callable[[], Iterable[Union[Mapping[str, Any], Plain]]]
 Times = Tuple[float, float]  # of the beginning and the end
 
 MAX_ITEMS = 10_000  # of a generator's items, those that are kept for the record
@@ -141,12 +141,12 @@ class Recorder:
 
     def _add_all(self, built: Built, tell: Tell, times: Times | None) -> None:
         told = {} if times is None else {"start_time": moment_at(times[0]), "end_time": moment_at(max(times))}
-        for fields in tell():
-            self._add(built, {**fields, **told})
+        for given in tell():
+            self._add(built, given, told)
 
-    def _add(self, built: Built, fields: Mapping[str, Any]) -> None:
+    def _add(self, built: Built, given: Mapping[str, Any] | Plain, times: Mapping[str, Any]) -> None:
         try:
-            action, size = LENIENT.weighed(**fields)
+            action, size = weighed_action(given, times, is_copied=self._scrub is not None)
             if self._scrub is None:
                 built.sizes.append(size)
             else:

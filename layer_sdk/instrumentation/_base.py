@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, NamedTuple, Union
 
 from layer_sdk import _context, _fork
+from layer_sdk._drafts import Plain
 from layer_sdk._ids import Unnamed
 from layer_sdk._log import swallow
 from layer_sdk._recording import session_of_call
@@ -97,19 +98,22 @@ class Heard(NamedTuple):
         error: What went wrong, as the contract describes errors.
         end: How a stream ended; None for an answer in one piece.
         attributes: What else is known.
+        size: The bytes of memory that the answer takes, about, if all of this is plain: JSON, in its own types.
     """
 
     read: Callable[[], Any]
     error: Fields | None = None
     end: str | None = None
     attributes: Fields = {}  # noqa: RUF012  (never changed)
+    size: int | None = None
 
 
 def nothing() -> None:
     """Be the answer that never came."""
 
 
-Words = Callable[[], Iterable[Fields]]
+Said = Union[Fields, Plain]  # plain fields need not be copied
+Words = Callable[[], Iterable[Said]]
 
 
 class Call:

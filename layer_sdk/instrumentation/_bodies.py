@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import weakref
 from functools import update_wrapper
+from math import isfinite
 from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Iterator
 
 from ._base import CLOSED, COMPLETE
+from ._snapshot import without_nones
 from ._streams import Tap, hook_close, keep_open
 
 if TYPE_CHECKING:
@@ -126,6 +128,33 @@ def json_or_text(content: bytes) -> Any:
         return json.loads(content)
     except (ValueError, RecursionError):
         return content.decode("utf-8", "replace")
+
+
+def plain_json(content: bytes) -> tuple[Any, int]:
+    """Read a body as JSON that may be recorded as it is, without what is null, and give the bytes that it takes, about.
+
+    Raises:
+        ValueError: If it is no JSON, or holds what has to be looked at: numbers that are none, texts that UTF-8 may not
+            be able to write.
+        RecursionError: If it is nested too deep.
+    """
+    if b"\\" in content and b"\\u" in content:  # the first is quicker to see
+        raise ValueError("not plain: it may hold half of a surrogate pair")
+    text = content.decode("utf-8")
+    return without_nones(_decode(text)), text.__sizeof__() + OBJECT * content.count(b"{")
+
+
+def _no_number(written: str) -> float:
+    raise ValueError(f"not plain: {written}")
+
+
+def _finite(written: str) -> float:
+    value = float(written)
+    return value if isfinite(value) else _no_number(written)
+
+
+OBJECT = 250  # bytes of memory that one takes beside what it holds, and the list that it stands in
+_decode = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number).decode
 
 
 def events_of(content: bytes) -> list[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from layer_sdk._json import weighed_json_or_repr
 from layer_sdk._plain import CONTAINER_WEIGHT, MAX_DEPTH, MAX_VALUES
 
+CONTAINERS = frozenset({dict, list})
 SCALARS = frozenset({str, int, float, bool, type(None)})
 # What a helper made of the answer with a class of the host's: the answer itself stands beside it.
 DERIVED = frozenset({"parsed", "parsed_arguments"})
@@ -42,11 +43,24 @@ def _careful(value: Any) -> tuple[Any, int]:
     return without_nones(copied), size
 
 
-def without_nones(value: Any) -> Any:
-    """Leave out the fields that are None, wherever they stand."""
-    if type(value) is dict:
-        return {name: without_nones(item) for name, item in value.items() if item is not None}
-    return [without_nones(item) for item in value] if type(value) is list else value
+def without_nones(value: Any, depth: int = 0) -> Any:
+    """Leave out the fields that are None, wherever they stand.
+
+    Raises:
+        RecursionError: If it is nested deeper than what is recorded.
+    """
+    if depth >= MAX_DEPTH:
+        raise RecursionError
+    kind = type(value)
+    if kind is dict:
+        return {
+            name: without_nones(item, depth + 1) if type(item) in CONTAINERS else item
+            for name, item in value.items()
+            if item is not None
+        }
+    if kind is list:
+        return [without_nones(item, depth + 1) if type(item) in CONTAINERS else item for item in value]
+    return value
 
 
 class _Walk:

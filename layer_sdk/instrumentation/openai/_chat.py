@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Iterable
 
 from layer_sdk.instrumentation._snapshot import snapshot
 
-from ._asked import Asked, items, output_of_choices, prompt
+from ._asked import Asked, items, output_of_choices, plain_output, plain_prompt
 from ._parts import attachments, text_of
 from ._tools import tool, tool_calls
 
 if TYPE_CHECKING:
-    from layer_sdk.instrumentation._base import Fields, Heard
+    from layer_sdk.instrumentation._base import Fields, Heard, Said
 
 ROLE = "assistant"  # of who answers, where nobody else is named
 CALLS = ("tool_calls", "function_call")  # an action of their own
@@ -19,17 +19,18 @@ CALLS = ("tool_calls", "function_call")  # an action of their own
 PIECES = ("content", "refusal", "reasoning_content", "reasoning")
 
 
-def ask(asked: Asked) -> Iterable[Fields]:
+def ask(asked: Asked) -> Iterable[Said]:
     """Put the question into words."""
     messages = items(asked.body.get("messages"))
-    yield prompt(asked, [{**message, "content": text_of(message.get("content"))} for message in messages])
+    yield plain_prompt(asked, [{**message, "content": text_of(message.get("content"))} for message in messages])
     yield from attachments(asked, messages)
 
 
-def hear(asked: Asked, answer: Any, heard: Heard) -> Iterable[Fields]:
+def hear(asked: Asked, answer: Any, heard: Heard) -> Iterable[Said]:
     """Put the answer into words."""
     choices = items(answer.get("choices")) if isinstance(answer, dict) else []
-    yield output_of_choices(asked, answer, heard, choices, [_message(choice) for choice in choices])
+    action = output_of_choices(asked, answer, heard, choices, [_message(choice) for choice in choices])
+    yield plain_output(action, heard)
     yield from tool_calls(asked, answer, heard, [each for choice in choices for each in _tools(choice, len(choices))])
 
 

@@ -9,7 +9,7 @@ from . import _chat, _media, _responses, _texts
 from ._asked import same
 
 if TYPE_CHECKING:
-    from layer_sdk.instrumentation._base import Fields, Heard
+    from layer_sdk.instrumentation._base import Heard, Said
 
     from ._asked import Asked
 
@@ -27,8 +27,8 @@ class Endpoint(NamedTuple):
         is_text: Whether an answer is mostly text, so that the bytes that it came as may be kept until it is read.
     """
 
-    hear: Callable[[Asked, Any, Heard], Iterable[Fields]]
-    ask: Callable[[Asked], Iterable[Fields]] | None = None
+    hear: Callable[[Asked, Any, Heard], Iterable[Said]]
+    ask: Callable[[Asked], Iterable[Said]] | None = None
     pick: Callable[[Any], Any] = same
     feed: Callable[[list[Any], Any], None] | None = None
     merge: Callable[[list[Any]], Any] | None = None

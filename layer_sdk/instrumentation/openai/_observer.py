@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List
 
 from layer_sdk._json import to_json_or_repr
 from layer_sdk.instrumentation._base import COMPLETE, Call, Fields, Heard, nothing
-from layer_sdk.instrumentation._bodies import Body, events_of, json_or_text, listen
+from layer_sdk.instrumentation._bodies import Body, events_of, json_or_text, listen, plain_json
 from layer_sdk.instrumentation._snapshot import MAX_KINDS, is_model, weighed_snapshot, without_nones
 from layer_sdk.instrumentation._streams import tap
 
@@ -225,11 +225,16 @@ _own = _Own()
 
 
 def _words_of(endpoint: Endpoint, asked: Asked, content: bytes, request_id: object) -> Any:
-    return _words(endpoint, asked, Heard(partial(_read, content), attributes=_known_id(request_id)))
+    attributes = _known_id(request_id)
+    try:
+        answer, size = plain_json(content)
+    except (ValueError, RecursionError):
+        return _words(endpoint, asked, Heard(partial(_read, content), attributes=attributes))
+    return endpoint.hear(asked, answer, Heard(nothing, attributes=attributes, size=size))
 
 
 def _known_id(found: object) -> Fields:
-    return {"openai.request_id": found} if isinstance(found, str) else {}
+    return {"openai.request_id": to_json_or_repr(found)} if isinstance(found, str) else {}
 
 
 def _request_id(response: Any) -> Fields:
