@@ -45,7 +45,8 @@ in a process of its own.
   brackets. The time of a block is that of its median call: what a rare long one takes shows in the p99. `none` is the
   plain client measured against itself: what its figures differ from nothing is what those of the others are worth.
 - The servers have one of the cores, and the clients the others: or it would be chance which of them share one.
-- Where there is time, processes are started anew, since of two that do the same one may be faster as long as it lives.
+- Processes are started anew six times, if there is time, since of two that do the same one may be faster as long as it
+  lives.
 - What a block sets off is flushed before the next begins, and the processor's time is that of all threads of the
   process, until the flush is over. The sink counts what has arrived, so nobody wins by dropping.
 - A *session* is what a client has for a unit of work: Layer's session, a span, an observation, a run or a trace around
@@ -63,6 +64,7 @@ in a process of its own.
 - Of many tasks or threads there are few blocks, and the client itself is up to four times slower in the first of them,
   while it opens its connections. With 100 tasks a call takes most of a second, which is as long as Layer gives way to
   an application that is busy: of some of them question and answer go as requests of their own.
+- Layer runs without orjson, as it is installed where nobody asks for the extra.
 - LangSmith and Opik do not record embeddings, and `layer_published` no asynchronous calls.
 - Opik's reports of its own use and errors, which go elsewhere than its records, are turned off. In Logfire's
   environment every process that uses pydantic loads it; its plain client is kept from that.
