@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from environments import variables
+from environments import interpreter, variables
 from figures import Row, between, table
 from servers import counted, running
 
@@ -34,7 +33,7 @@ def measure(effort: Effort, servers: Servers) -> list[Row]:
 
 def script(name: str, *arguments: str) -> list[Row]:
     """Run one with the SDK of the working tree; its rows."""
-    command = [sys.executable, str(FOLDER / name), *arguments]
+    command = [interpreter("layer"), str(FOLDER / name), *arguments]
     done = subprocess.run(command, env=variables("layer", "layer"), stdout=subprocess.PIPE, check=True, text=True)
     rows: list[Row] = json.loads(done.stdout)
     return rows

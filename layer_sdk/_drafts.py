@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable as AbstractIterable
-from itertools import repeat
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, NamedTuple, Tuple, TypeVar, Union
 
 from . import _fork, schemas
@@ -61,19 +61,16 @@ class Built(NamedTuple):
     @property
     def weighed(self) -> Iterable[tuple[SessionRequest | SessionActionRequest, int | None]]:
         """What to send, each with its size."""
-        return zip(self.requests, self.sizes or repeat(None))
+        return zip(self.requests, chain(self.sizes, repeat(None)))
 
 
 class Plain(NamedTuple):
-    """The fields of an action that hold what JSON can hold, in JSON's own types, and which nobody changes any more.
+    """Fields of an action, those that `Drafts.action` takes, that hold what JSON can hold, in JSON's own types.
 
-    Attributes:
-        fields: Those that `Drafts.action` takes.
-        size: About how many bytes of memory their contents take.
+    Nobody changes any of it any more. It may stand in several actions at a time, of several Layers.
     """
 
     fields: Mapping[str, Any]
-    size: int
 
 
 def built_of(build: Callable[[], Built], count: int = 1, caught: type[BaseException] = Exception) -> Built:
@@ -257,7 +254,7 @@ class Drafts:
 
 
 def _as_it_is(value: Any, where: str) -> tuple[Any, int]:  # noqa: ARG001  (one signature for all)
-    return value, 0
+    return value, weigh(value)
 
 
 STRICT = Drafts(strict=True, read=weighed_json)
@@ -274,8 +271,8 @@ def weighed_action(given: Mapping[str, Any] | Plain, times: Mapping[str, Any], *
         is_copied: Whether somebody may change what is in the request.
     """
     if isinstance(given, Plain):
-        if not is_copied:  # to look at each value again would be a fifth of what the words take
-            return _PLAIN.action(**{**given.fields, **times}), given.size
+        if not is_copied:  # to copy it and look at each value again would be a tenth of what the words take
+            return _PLAIN.weighed(**{**given.fields, **times})
         given = given.fields
     return LENIENT.weighed(**{**given, **times})
 

@@ -22,7 +22,7 @@ def _load() -> Callable[[Any], bytes] | None:
     try:
         import orjson
 
-        # What is of another type than JSON's own is left to Python, which knows some of it and refuses the rest.
+        # What is of a type of its own is left to Python, which knows some of it and refuses the rest.
         others = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
         quick = partial(orjson.dumps, option=others)
         return quick if quick(_SAMPLE) == _write(_SAMPLE).encode() else None
@@ -34,7 +34,9 @@ _quick = _load()
 
 
 def encode(content: Any) -> bytes:
-    """Write a request's body, which is made of what JSON can hold: numbers that are none are not looked for.
+    """Write a request's body, which is made of copies, and so of what JSON can hold.
+
+    What it cannot hold is not always refused: orjson writes NaN as null, and a UUID as text.
 
     Raises:
         TypeError: If something in it is of a type that JSON has not.

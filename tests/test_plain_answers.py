@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from layer_sdk._drafts import LENIENT, Plain, weighed_action
 from layer_sdk._json import to_json_or_repr
 from layer_sdk._plain import MAX_DEPTH
+from layer_sdk.delivery._lane import _mark, cut
+from layer_sdk.delivery._record import Record
 from layer_sdk.instrumentation._base import Heard, nothing
 from layer_sdk.instrumentation._bodies import plain_json
 from layer_sdk.instrumentation._frozen import frozen
@@ -59,7 +61,7 @@ def test_what_is_plain_needs_no_look(value: Any, is_ascii: bool) -> None:  # noq
     """What is read as plain is what a careful copy of it would be, and UTF-8 can write it."""
     try:
         content = json.dumps(value, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
-        found, _ = plain_json(content)
+        found = plain_json(content)
     except ValueError:
         return
     assert found == to_json_or_repr(found)
@@ -73,6 +75,7 @@ def test_what_is_plain_needs_no_look(value: Any, is_ascii: bool) -> None:  # noq
         b'{"a": [-Infinity]}',
         b"[1e999]",
         b"[" + b"9" * 400 + b".0]",
+        b'{"a": ' + b"9" * 2000 + b"}",
         rb'{"a": "\ud83d"}',
         rb'{"\uDE00": 1}',
         b'["\xed\xa0\xbd"]',
@@ -89,7 +92,7 @@ def test_what_has_to_be_looked_at_is_not_plain(content: bytes) -> None:
 
 def test_what_is_nested_too_deep_is_not_plain() -> None:
     """As deep as what is recorded is read, and no deeper."""
-    found, _ = plain_json(nested(MAX_DEPTH).encode())
+    found = plain_json(nested(MAX_DEPTH).encode())
     assert found == to_json_or_repr(found)
     with pytest.raises(RecursionError):
         plain_json(nested(MAX_DEPTH + 1).encode())
@@ -99,7 +102,7 @@ def test_what_is_nested_too_deep_is_not_plain() -> None:
 
 def test_what_is_null_is_left_out() -> None:
     """As it is of answers that are read off objects."""
-    assert {"b": {"d": 0}, "e": [{}, None]} == plain_json(b'{"a":null,"b":{"c":null,"d":0},"e":[{"f":null},null]}')[0]
+    assert {"b": {"d": 0}, "e": [{}, None]} == plain_json(b'{"a":null,"b":{"c":null,"d":0},"e":[{"f":null},null]}')
 
 
 @settings(deadline=None, max_examples=300)
@@ -108,6 +111,7 @@ def test_what_is_null_is_left_out() -> None:
 @example(ERROR)
 @example({"choices": [{"message": {"content": [math.inf, "a"]}}]})
 @example({"choices": [{"message": {"content": "\ud83d"}}]})
+@example({"choices": [{"message": {"content": 7**2000}}], "created": 7**2000})
 @example({"choices": [{"message": {"tool_calls": [{"function": {"name": "f", "arguments": '{"a": NaN}'}}]}}]})
 def test_both_ways_record_the_same(answer: dict[str, Any]) -> None:
     """An answer that came as bytes is on record as one that is looked through value by value."""
@@ -133,22 +137,22 @@ def test_usual_answer_is_plain_and_an_odd_one_is_not() -> None:
     assert [Plain] == [type(words) for words in _chat.ask(question())]
 
 
-@pytest.mark.parametrize("text", ["x" * 10, "x" * 100_000, "\xe9" * 1000, "\u20ac" * 1000, "\U0001f600" * 1000])
-@pytest.mark.parametrize("messages", [1, 40])
-def test_size_is_about_what_it_takes(text: str, messages: int) -> None:
-    """What is not looked through is not weighed either, but its size is known within a factor."""
-    asked = question(messages=[{"role": "user", "content": text}] * messages)
-    choices = [{"message": {"role": "assistant", "content": text}}] * messages
-    content = json.dumps({**FULL, "choices": choices}, ensure_ascii=False).encode()
-    for words in (*_chat.ask(asked), *_observer._words_of(CHAT, asked, content, None)):
+@pytest.mark.parametrize("text", ["x" * 10, "{}" * 50_000, "\xe9" * 1000, "\U0001f600" * 1000])
+def test_weight_is_that_of_the_copy(text: str) -> None:
+    """What is not copied is weighed all the same: memory is kept within bounds by it, and requests."""
+    image = {"type": "image_url", "image_url": {"url": "x" * 100_000}}
+    asked = question(
+        messages=[{"role": "user", "content": [{"type": "text", "text": text}, image]}], tools=[{"a": [1]}]
+    )
+    content = json.dumps({**FULL, "choices": [{"message": {"role": "assistant", "content": text}}]}, ensure_ascii=False)
+    for words in (*_chat.ask(asked), *_observer._words_of(CHAT, asked, content.encode(), None)):
         _, size = weighed_action(words, {}, is_copied=False)
-        _, weight = weighed_action(words, {}, is_copied=True)
-        assert 0.5 < size / weight < 2.5
+        assert pytest.approx(weighed_action(words, {}, is_copied=True)[1], rel=0.1) == size
 
 
 def test_times_win() -> None:
     """When it was is said by who records, whatever the words say."""
-    for given_ in ({"kind": "embeddings", "start_time": "2000-01-01T00:00:00Z"}, Plain({"kind": "embeddings"}, 0)):
+    for given_ in ({"kind": "embeddings", "start_time": "2000-01-01T00:00:00Z"}, Plain({"kind": "embeddings"})):
         action, _ = weighed_action(given_, TIMES, is_copied=False)
         assert "2026-03-02T09:30:00Z" == action.to_dict()["start_time"]
 
@@ -156,10 +160,22 @@ def test_times_win() -> None:
 def test_copy_is_nobody_else_s() -> None:
     """Where somebody may change an action, it holds nothing that another one holds as well."""
     shared = {"messages": [{"role": "user"}]}
-    words = Plain({"kind": "embeddings", "data": shared, "scanners": [{"name": "n", "data": shared}]}, 10)
+    words = Plain({"kind": "embeddings", "data": shared, "scanners": [{"name": "n", "data": shared}]})
     changed, _ = weighed_action(words, {}, is_copied=True)
     assert isinstance(changed.data, dict)
     changed.data["messages"][0]["role"] = "changed"
-    kept, size = weighed_action(words, {}, is_copied=False)
-    assert ({"messages": [{"role": "user"}]}, 10) == (kept.data, size)
+    kept, _ = weighed_action(words, {}, is_copied=False)
+    assert {"messages": [{"role": "user"}]} == kept.data
     assert {"name": "n", "data": shared} == words.fields["scanners"][0]
+
+
+def test_delivery_changes_an_action_alone() -> None:
+    """What delivery marks or cuts of one action is as it was in another that holds the same."""
+    words = Plain({"kind": "embeddings", "data": {"messages": ["x" * 10_000]}, "attributes": {"a": {"b": 1}}})
+    one, other = (Record(weighed_action(words, TIMES, is_copied=False)[0]) for _ in range(2))
+    before = other.request.to_dict()
+    one.gap = 3
+    _mark(one)
+    assert cut(one)
+    assert {"layer.dropped_before", "layer.truncated"} <= one.request.to_dict()["attributes"].keys()
+    assert before == other.request.to_dict()

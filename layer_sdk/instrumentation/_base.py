@@ -98,14 +98,14 @@ class Heard(NamedTuple):
         error: What went wrong, as the contract describes errors.
         end: How a stream ended; None for an answer in one piece.
         attributes: What else is known.
-        size: The bytes of memory that the answer takes, about, if all of this is plain: JSON, in its own types.
+        is_plain: Whether all of it, the answer included, is of JSON's own types and nobody else's.
     """
 
     read: Callable[[], Any]
     error: Fields | None = None
     end: str | None = None
     attributes: Fields = {}  # noqa: RUF012  (never changed)
-    size: int | None = None
+    is_plain: bool = False
 
 
 def nothing() -> None:

@@ -130,22 +130,21 @@ def json_or_text(content: bytes) -> Any:
         return content.decode("utf-8", "replace")
 
 
-def plain_json(content: bytes) -> tuple[Any, int]:
-    """Read a body as JSON that may be recorded as it is, without what is null, and give the bytes that it takes, about.
+def plain_json(content: bytes) -> Any:
+    """Read a body as JSON that may be recorded as it is, without what is null.
 
     Raises:
-        ValueError: If it is no JSON, or holds what has to be looked at: numbers that are none, texts that UTF-8 may not
-            be able to write.
+        ValueError: If it is no JSON, or holds what has to be looked at: numbers that are none or too long, texts that
+            UTF-8 may not be able to write.
         RecursionError: If it is nested too deep.
     """
     if b"\\" in content and b"\\u" in content:  # the first is quicker to see
         raise ValueError("not plain: it may hold half of a surrogate pair")
-    text = content.decode("utf-8")
-    return without_nones(_decode(text)), text.__sizeof__() + OBJECT * content.count(b"{")
+    return without_nones(_decode(content.decode("utf-8")))
 
 
 def _no_number(written: str) -> float:
-    raise ValueError(f"not plain: {written}")
+    raise ValueError(f"not plain: a number of {len(written)} characters")
 
 
 def _finite(written: str) -> float:
@@ -153,8 +152,12 @@ def _finite(written: str) -> float:
     return value if isfinite(value) else _no_number(written)
 
 
-OBJECT = 250  # bytes of memory that one takes beside what it holds, and the list that it stands in
-_decode = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number).decode
+def _integer(written: str) -> float:
+    return int(written) if len(written) <= DIGITS else _no_number(written)
+
+
+DIGITS = 1000  # of an integer; a few more, and what is recorded says how long it is
+_decode = json.JSONDecoder(parse_float=_finite, parse_int=_integer, parse_constant=_no_number).decode
 
 
 def events_of(content: bytes) -> list[Any]:

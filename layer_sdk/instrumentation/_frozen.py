@@ -11,7 +11,7 @@ import marshal
 import sys
 from typing import Any
 
-from layer_sdk._json import weighed_json_or_repr
+from layer_sdk._json import to_json_or_repr, weighed_json_or_repr
 
 from ._snapshot import SCALARS
 
@@ -43,6 +43,6 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-def thaw(copied: bytes) -> tuple[Any, int]:
-    """Give what was copied, as recording reads everything, and the bytes of memory that it takes."""
-    return weighed_json_or_repr(marshal.loads(copied))  # noqa: S302  (bytes of our own)
+def thaw(copied: bytes) -> Any:
+    """Give what was copied, as recording reads everything."""
+    return to_json_or_repr(marshal.loads(copied))  # noqa: S302  (bytes of our own)

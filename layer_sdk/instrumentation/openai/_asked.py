@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Iterable
 
-from layer_sdk._drafts import Plain
 from layer_sdk._json import to_json_or_repr
-from layer_sdk.instrumentation._base import COMPLETE, FAILED, Fields, Heard, Said
+from layer_sdk.instrumentation._base import COMPLETE, FAILED, Fields, Heard
 from layer_sdk.instrumentation._frozen import thaw
 
 # What the user says, and what openai adds by itself; everything else in a request's body is a parameter.
 CONTENT = frozenset(
     {"messages", "prompt", "input", "instructions", "file", "image", "mask", "stream", "encoding_format"}
 )
-FACTS_SIZE = 1000  # bytes of memory that the attributes of an action take, about
 FACTS = ("service_tier", "system_fingerprint", "status")
 ID = "id"
 NO_CHOICES: Fields = {"message": "The answer holds no choices", "details": {"type": "no_choices"}}
@@ -47,8 +45,7 @@ class Asked:
         """What is sent as JSON, or as the fields of a form; read at the first look, most often on a worker."""
         body = self._body
         if type(body) is bytes:
-            body, self.size = thaw(body)
-            self._body = body
+            body = self._body = thaw(body)
         return body if isinstance(body, dict) else {}
 
     @property
@@ -155,17 +152,6 @@ def event_of(item: Any) -> Any:
 def prompt(asked: Asked, messages: list[Fields]) -> Fields:
     """Make the action of a question."""
     return {"kind": "completion_prompt", "attributes": asked.parameters, "data": {"messages": messages}}
-
-
-def plain_prompt(asked: Asked, messages: list[Fields]) -> Said:
-    """Do what `prompt` does with messages that hold nothing but what the question does."""
-    action = prompt(asked, messages)
-    return Plain(action, FACTS_SIZE + asked.size)
-
-
-def plain_output(action: Fields, heard: Heard) -> Said:
-    """Say of the action of an answer, of nothing but what is in that, whether it is plain."""
-    return action if heard.size is None else Plain(action, FACTS_SIZE + heard.size)
 
 
 def output(asked: Asked, answer: Any, heard: Heard, messages: list[Fields], **more: Any) -> Fields:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Iterable
 
+from layer_sdk._drafts import Plain
 from layer_sdk.instrumentation._snapshot import snapshot
 
-from ._asked import Asked, items, output_of_choices, plain_output, plain_prompt
+from ._asked import Asked, items, output_of_choices, prompt
 from ._parts import attachments, text_of
 from ._tools import tool, tool_calls
 
@@ -22,7 +23,7 @@ PIECES = ("content", "refusal", "reasoning_content", "reasoning")
 def ask(asked: Asked) -> Iterable[Said]:
     """Put the question into words."""
     messages = items(asked.body.get("messages"))
-    yield plain_prompt(asked, [{**message, "content": text_of(message.get("content"))} for message in messages])
+    yield Plain(prompt(asked, [{**message, "content": text_of(message.get("content"))} for message in messages]))
     yield from attachments(asked, messages)
 
 
@@ -30,7 +31,7 @@ def hear(asked: Asked, answer: Any, heard: Heard) -> Iterable[Said]:
     """Put the answer into words."""
     choices = items(answer.get("choices")) if isinstance(answer, dict) else []
     action = output_of_choices(asked, answer, heard, choices, [_message(choice) for choice in choices])
-    yield plain_output(action, heard)
+    yield Plain(action) if heard.is_plain else action
     yield from tool_calls(asked, answer, heard, [each for choice in choices for each in _tools(choice, len(choices))])
 
 

@@ -227,10 +227,10 @@ _own = _Own()
 def _words_of(endpoint: Endpoint, asked: Asked, content: bytes, request_id: object) -> Any:
     attributes = _known_id(request_id)
     try:
-        answer, size = plain_json(content)
+        answer = plain_json(content)
     except (ValueError, RecursionError):
         return _words(endpoint, asked, Heard(partial(_read, content), attributes=attributes))
-    return endpoint.hear(asked, answer, Heard(nothing, attributes=attributes, size=size))
+    return endpoint.hear(asked, answer, Heard(nothing, attributes=attributes, is_plain=True))
 
 
 def _known_id(found: object) -> Fields:
