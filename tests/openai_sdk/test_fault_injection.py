@@ -117,6 +117,8 @@ REPORTING = (
     "_streams.Tap.note",
     "_streams.Tap.over",
 )
+# Where these are at the end of the stack, an answer is read in another way, which takes its time.
+CAREFUL = ("_bodies.plain_json", "_bodies._finite", "_bodies._integer", "_bodies._no_number")
 FEW, MANY = (
     (None, None) if "ALL_FAULTS" in os.environ else (4, 12)
 )  # calls for each function, with unusual errors and without
@@ -201,7 +203,7 @@ def test_list_of_functions_is_complete(hits: Hits) -> None:
     reached = {code for codes in hits.values() for code in codes if code.co_filename.startswith(FOLDER)}
     assert reached <= set(listed)
     assert 200 < len(reached)
-    assert set(PASSING) | set(REPORTING) <= set(listed.values())
+    assert set(PASSING) | set(REPORTING) | set(CAREFUL) <= set(listed.values())
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=names_of(FUNCTIONS))
@@ -291,6 +293,8 @@ def test_failure_on_a_worker(
             assert layer.flush(20)
             stats = layer.stats()
         assert stats["accepted"] == stats["sent"] + sum(stats["dropped"].values())
-        if is_worker_s and Injected.times:
+        if function.name in CAREFUL and issubclass(error, RecursionError):
+            assert {} == stats["dropped"]
+        elif is_worker_s and Injected.times:
             assert ["not_built"] == list(stats["dropped"])
             assert error in reported
