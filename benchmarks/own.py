@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,14 +27,14 @@ def measure(effort: Effort, servers: Servers) -> list[Row]:
     with running("hole") as hole:
         rows = script("backlog.py", hole, str(100_000 if effort.share >= 1 else 10_000))
     rows += script("throughput.py", servers.sink)
-    rows += script("intake.py", "--json")
+    rows += script("intake.py", "--json", python=sys.executable)  # which has the embedded Layer
     arrived = counted(servers.sink).get("throughput", Counter())
     return [*rows, {"way": "arrived", "count": arrived["completion_prompt"]}]
 
 
-def script(name: str, *arguments: str) -> list[Row]:
-    """Run one with the SDK of the working tree; its rows."""
-    command = [interpreter("layer"), str(FOLDER / name), *arguments]
+def script(name: str, *arguments: str, python: str = "") -> list[Row]:
+    """Run one with the SDK of the working tree, in the environment of Layer if no other is said; its rows."""
+    command = [python or interpreter("layer"), str(FOLDER / name), *arguments]
     done = subprocess.run(command, env=variables("layer", "layer"), stdout=subprocess.PIPE, check=True, text=True)
     rows: list[Row] = json.loads(done.stdout)
     return rows

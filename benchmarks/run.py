@@ -101,6 +101,7 @@ def measured(name: str, effort: Effort, servers: Servers) -> list[Any]:
     began = time.monotonic()
     print(f"{name} ...", file=sys.stderr, flush=True)
     rows: list[Any] = importlib.import_module(name).measure(effort, servers)
+    (FOLDER / f"{name}.json").write_text(json.dumps(rounded(rows)), "utf-8")  # should a later section fail
     print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return rows
 
