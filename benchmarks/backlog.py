@@ -102,7 +102,7 @@ def main(hole: str, most: int) -> None:
     cost(hole, FIRST, is_sessions=True)  # the first calls of a process have much to import
     rows = [cost(hole, level, is_sessions=kind) for kind in (False, True) for level in levels]
     print(json.dumps(rows), flush=True)
-    os._exit(0)
+    os._exit(0)  # what waits is not to be waited for
 
 
 if __name__ == "__main__":

@@ -39,7 +39,6 @@ NAMES = {str: "text", int: "an integer", dict: "an object"}
 
 T = TypeVar("T")
 Read = Callable[[Any, str], Tuple[Any, int]]
-Weighed = Tuple["SessionActionRequest", int]  # and the bytes of memory that its contents take
 
 
 NOT_BUILT = "not_built"  # the reason why an action was lost whose words could not be made
@@ -262,8 +261,10 @@ LENIENT = Drafts(strict=False, read=weighed_json_or_repr)
 _PLAIN = Drafts(strict=False, read=_as_it_is)
 
 
-def weighed_action(given: Mapping[str, Any] | Plain, times: Mapping[str, Any], *, is_copied: bool) -> Weighed:
-    """Build the request of what was put into words, and weigh it.
+def weighed_action(
+    given: Mapping[str, Any] | Plain, times: Mapping[str, Any], *, is_copied: bool
+) -> tuple[SessionActionRequest, int]:
+    """Build the request of what was put into words, and weigh it as `Drafts.weighed` does.
 
     Args:
         given: The words.

@@ -61,10 +61,6 @@ def weighed_json(value: Any, where: str) -> Weighed:
         LayerRequestPreparationError: If some part of it has no such form; the text names the part.
     """
     try:
-        return copy_weighed(value)
-    except (OddError, RecursionError):
-        pass  # what comes next is not to have this for its context
-    try:
         return _copy(value, _refuse)
     except _UnfitError as error:
         raise LayerRequestPreparationError(f"{where}{''.join(error.path)} {error}") from error.__context__
@@ -80,10 +76,7 @@ def to_json_or_repr(value: Any, where: str = "") -> JSON:
 def weighed_json_or_repr(value: Any, where: str = "") -> Weighed:  # noqa: ARG001  (one signature for both)
     """Do what `to_json_or_repr` does, and weigh it."""
     try:
-        try:
-            return copy_weighed(value)
-        except (OddError, RecursionError):
-            return _copy(value, _fall_back)
+        return _copy(value, _fall_back)
     except Exception:  # noqa: BLE001  (somebody else's code)
         return _label(value), REPR_LENGTH
 
@@ -132,7 +125,10 @@ def _fall_back(reason: str, text: Text) -> str:  # noqa: ARG001  (one signature 
 
 
 def _copy(value: Any, unfit: Callable[[str, Text], str]) -> Weighed:
-    """Copy and weigh what is not plain."""
+    try:
+        return copy_weighed(value)
+    except (OddError, RecursionError):
+        pass  # what comes next is not to have this for its context
     copied = _Copy(unfit).copy(value, 0)
     return copied, weigh(copied)
 

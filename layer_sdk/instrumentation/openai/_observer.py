@@ -225,16 +225,16 @@ _own = _Own()
 
 
 def _words_of(endpoint: Endpoint, asked: Asked, content: bytes, request_id: object) -> Any:
-    attributes = _known_id(request_id)
+    attributes = {name: to_json_or_repr(value) for name, value in _known_id(request_id).items()}
     try:
-        answer = plain_json(content)
+        answer, is_plain = plain_json(content), True
     except (ValueError, RecursionError):
-        return _words(endpoint, asked, Heard(partial(_read, content), attributes=attributes))
-    return endpoint.hear(asked, answer, Heard(nothing, attributes=attributes, is_plain=True))
+        answer, is_plain = _read(content), False
+    return _words(endpoint, asked, Heard(partial(same, answer), attributes=attributes, is_plain=is_plain))
 
 
 def _known_id(found: object) -> Fields:
-    return {"openai.request_id": to_json_or_repr(found)} if isinstance(found, str) else {}
+    return {"openai.request_id": found} if isinstance(found, str) else {}
 
 
 def _request_id(response: Any) -> Fields:
