@@ -25,6 +25,7 @@ PYTHON = str(HOME / "venv" / "bin" / "python")
 REQUIREMENTS = ROOT / "requirements" / "openai.txt"
 # The first and the last that are watched, and those between them in which something changed that matters to us.
 VERSIONS = ("1.18.0", "1.40.0", "1.68.0", "1.109.1", "2.0.0", "2.54.0", "3.0.0", "3.57.0")
+LONGEST_FIRST = VERSIONS[::-1]
 
 ALL = ("tests/openai_sdk",)
 # What takes minutes a version, and goes by our code rather than by openai's.
@@ -79,8 +80,8 @@ def test(arguments: list[str], paths: Sequence[str]) -> int:
     """Run the tests with each version, two at a time, and print what failed; 0 if nothing did."""
     failed = 0
     with ThreadPoolExecutor(2) as pool:
-        runs = pool.map(lambda version: run(version, arguments_of(version, paths, arguments)), VERSIONS)
-        for version, done in zip(VERSIONS, runs):
+        runs = pool.map(lambda version: run(version, arguments_of(version, paths, arguments)), LONGEST_FIRST)
+        for version, done in zip(LONGEST_FIRST, runs):
             lines = done.stdout.rstrip().splitlines() or ["nothing was printed"]
             if done.returncode:
                 failed += 1
