@@ -11,9 +11,8 @@ from __future__ import annotations
 import io
 import logging
 import re
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Iterator, Mapping, NamedTuple, Protocol, Sequence
 
-from requests.structures import CaseInsensitiveDict
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import SKIP_HEADER, Timeout
 from urllib3.util.retry import Retry
@@ -44,19 +43,43 @@ class Request(Protocol):
     body: bytes | None
 
 
+class Fields(Mapping[str, str]):
+    """The headers of an answer, found however they are spelled; requests' own dict of them takes longer to fill.
+
+    Args:
+        names: As the server spells them.
+        values: By lower-cased name.
+    """
+
+    __slots__ = ("_names", "_values")
+
+    def __init__(self, names: Sequence[str], values: Mapping[str, str]) -> None:
+        self._names = names
+        self._values = values
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 class Received(NamedTuple):
     """An answer that was read to its end."""
 
     status: int
     reason: str
-    headers: CaseInsensitiveDict[str]
+    headers: Fields
     content: bytes
 
 
 class _Head(NamedTuple):
     status: int
     reason: str
-    headers: CaseInsensitiveDict[str]
+    headers: Fields
     begin: int
     end: int
 
@@ -255,5 +278,5 @@ def _head_of(received: bytes) -> _Head | None:
     if not is_common:
         return None
     begin = match.end()
-    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict((name, value) for name, value in fields)
+    headers = Fields([name for name, _ in fields], values)
     return _Head(int(match[1]), match[2].decode("ascii"), headers, begin, begin + int(length))

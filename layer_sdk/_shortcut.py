@@ -12,6 +12,7 @@ import json
 import os
 import re
 import time
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, Mapping, MutableMapping, NamedTuple, Optional, Tuple
 
@@ -21,6 +22,7 @@ from requests.models import CONTENT_CHUNK_SIZE, REDIRECT_STATI
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_netrc_auth, select_proxy
 from urllib3 import exceptions as urllib3_failed
+from urllib3.connectionpool import port_by_scheme
 
 from ._kept import Headers, Received, ask
 from ._retry import untried
@@ -38,6 +40,7 @@ _PATH = r"(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*)*/?"
 _QUERY = r"\?[A-Za-z0-9_~!$&'()*+,;=:@./?-]+"
 _plain_url = re.compile(rf"(https?://(?:{_HOST})(?::[1-9][0-9]{{0,4}})?)({_PATH})({_QUERY})?").fullmatch
 
+_plain_text = re.compile(r"[ -~]*").fullmatch
 PECULIAR_HEADERS = {"content-length", "cookie", "host", "transfer-encoding"}  # requests has ways of its own with them
 BODILESS_METHODS = {"GET", "HEAD"}
 
@@ -132,6 +135,7 @@ class _Given(NamedTuple):
 
     manager: Any
     options: dict[str, Any]
+    keys: dict[str, Any]
     verify: Any
     cert: Any
     trust_env: bool
@@ -144,6 +148,7 @@ class _Settings(NamedTuple):
 
     Attributes:
         pool: By which the adapter's pools tell connections apart; None where only the long way is right.
+        key: What the adapter's pools make of that, which takes as long as to write the request.
         tls: What certificates to trust, and the client's own.
         headers: The session's, by lower-cased name.
         given: What all this was found out from.
@@ -151,6 +156,7 @@ class _Settings(NamedTuple):
     """
 
     pool: dict[str, Any] | None
+    key: Any
     tls: tuple[Any, Any]
     headers: Secret[dict[str, tuple[str, str]]]
     given: Secret[_Given]
@@ -183,14 +189,20 @@ class Shortcut:
         Raises:
             requests.RequestException: As the session would.
         """
-        parts, adapter, limits = _plain_url(asking.url), self._adapter(asking.url), _limits(timeout)
+        parts, adapter, limits = (
+            _plain_url(asking.url),
+            self._adapter(asking.url),
+            _limits(_adapters.TimeoutSauce, timeout),
+        )
         if parts is None or adapter is None or limits is None or not _is_plain(asking.headers):
             return None
         settings = self._settings(adapter, parts[1])
         if settings.pool is None:
             return None
         headers = self._headers(settings, asking)
-        pool = adapter.poolmanager.connection_from_host(**settings.pool)
+        pool = adapter.poolmanager.pools.get(settings.key)
+        if pool is None:
+            pool = adapter.poolmanager.connection_from_host(**settings.pool)
         adapter.cert_verify(pool, asking.url, *settings.tls)
         retries = adapter.max_retries if self._is_retried else untried(adapter)
         response = _sent(pool, (parts[2] or "/") + (parts[3] or ""), asking, headers, (retries, limits))
@@ -213,7 +225,7 @@ class Shortcut:
         given = _given(self._session, adapter)
         known = self._known.get(origin)
         if known is None or known.given != given or known.ends < time.monotonic():
-            known = self._known[origin] = _found_out(adapter, origin, given)
+            known = self._known[origin] = _found_out(self._session, adapter, origin, given)
         return known
 
     def _headers(self, settings: _Settings, asking: Asking) -> Headers:
@@ -233,25 +245,25 @@ class Shortcut:
             _cookies.extract_cookies_to_jar(self._session.cookies, _request(asking), answer.raw)
 
 
-def _limits(timeout: Seconds) -> Any:
+@lru_cache(maxsize=4)  # most requests have the same; urllib3 copies it before it notes anything in it
+def _limits(kind: Any, timeout: Seconds) -> Any:
     try:
-        return _adapters.TimeoutSauce(connect=timeout[0], read=timeout[1])
+        return kind(connect=timeout[0], read=timeout[1])
     except ValueError:  # requests has words for it
         return None
 
 
 def _is_plain(headers: Mapping[str, Any]) -> bool:
     """Tell whether headers are such that requests and HTTP take them as they are."""
-    return all(
-        isinstance(name, str)
-        and isinstance(value, str)
-        and (name + value).isascii()
-        and (name + value).isprintable()
-        and ":" not in name
-        and not name.startswith(" ")
-        and not value.startswith(" ")
-        and name.lower() not in PECULIAR_HEADERS
-        for name, value in headers.items()
+    try:
+        is_text = _plain_text("".join([*headers, *headers.values()])) is not None
+    except TypeError:
+        return False
+    return (
+        is_text
+        and ":" not in "".join(headers)
+        and " " not in {each[:1] for each in [*headers, *headers.values()]}
+        and PECULIAR_HEADERS.isdisjoint([name.lower() for name in headers])
     )
 
 
@@ -271,31 +283,42 @@ def _given(session: requests.Session, adapter: Any) -> Secret[_Given]:
         _Given(
             manager,
             dict(manager.connection_pool_kw),
+            dict(manager.key_fn_by_scheme),
             session.verify,
             session.cert,
             session.trust_env,
-            dict(session.headers.items()),
+            dict(getattr(session.headers, "_store", session.headers)),  # likewise
             environment,
         )
     )
 
 
-def _found_out(adapter: Any, origin: str, given: Secret[_Given]) -> _Settings:
+def _found_out(owned: requests.Session, adapter: Any, origin: str, given: Secret[_Given]) -> _Settings:
     url = f"{origin}/"
+    own = Secret(dict(owned.headers.items()))
     session = requests.Session()  # one that nobody changes meanwhile
-    session.verify, session.cert, session.trust_env = given.reveal()[2:5]
-    pool, tls = None, (None, None)
+    session.verify, session.cert, session.trust_env = given.reveal()[3:6]
+    pool, key, tls = None, None, (None, None)
     try:
         merged: Any = session.merge_environment_settings(url, {}, None, None, None)
         has_login = session.trust_env and get_netrc_auth(url) is not None
-        if select_proxy(url, merged["proxies"]) is None and not has_login and _is_plain(given.reveal().headers):
+        if select_proxy(url, merged["proxies"]) is None and not has_login and _is_plain(own.reveal()):
             tls = (merged["verify"], merged["cert"])
             host, options = adapter.build_connection_pool_key_attributes(requests.Request("POST", url).prepare(), *tls)
             pool = {**host, "pool_kwargs": options}
+            key = _key(adapter.poolmanager, host, options)
     except (OSError, ValueError):  # on the long way it is said in requests' own words
         pool = None
-    headers = _by_lower_name({} if pool is None else given.reveal().headers)
-    return _Settings(pool, tls, headers, given, time.monotonic() + MAX_AGE)
+    headers = _by_lower_name({} if pool is None else own.reveal())
+    return _Settings(pool, key, tls, headers, given, time.monotonic() + MAX_AGE)
+
+
+def _key(manager: Any, host: dict[str, Any], options: Any) -> Any:
+    """Make the key of a pool as `connection_from_host` does; None where it would warn of an option."""
+    scheme, port = host["scheme"], host["port"]
+    context = manager._merge_pool_kwargs(options)  # noqa: SLF001  (there is no public way)
+    context.update(host, port=port_by_scheme[scheme] if port is None else port)
+    return None if "strict" in context else manager.key_fn_by_scheme[scheme](context)
 
 
 def _sent(pool: Any, path: str, asking: Asking, headers: Headers, how: tuple[Any, Any]) -> Any:

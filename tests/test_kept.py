@@ -22,6 +22,7 @@ from urllib3.util import Timeout, parse_url
 
 from kept_cases import CLOSE, COMMON, EARLY, KEPT, LATE, ODD, PAUSE, kept, pools_of
 from layer_sdk import _shipped
+from layer_sdk._kept import Fields
 from layer_sdk._sender import Sender
 from layer_sdk._shortcut import Asking, Shortcut
 from leaks import shown_in_frames, told
@@ -387,3 +388,16 @@ def test_wait_that_is_ended_leaves_the_pool_in_order(session: requests.Session, 
     signal.signal(signal.SIGALRM, before)
     assert found[1] == found[0]
     assert ([False], 2) == (found[0][0], found[0][2])
+
+
+def test_headers_of_an_answer_are_found_however_they_are_spelled() -> None:
+    """They are iterated over as the server spells them."""
+    headers = Fields(["X-Request-Id", "Date"], {"x-request-id": "7", "date": "now"})
+    assert ("7", "7", None, True) == (
+        headers["x-REQUEST-id"],
+        headers.get("X-Request-Id"),
+        headers.get("location"),
+        "DATE" in headers,
+    )
+    assert {"X-Request-Id": "7", "Date": "now"} == dict(headers)
+    assert 2 == len(headers)

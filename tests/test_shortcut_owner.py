@@ -277,3 +277,32 @@ def test_class_that_somebody_put_in_the_place_of_a_session_goes_the_long_way(
     for module in (requests, sessions):
         monkeypatch.setattr(module, "Session", Session)
     assert not is_short(requests.Session(), server)
+
+
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://a.b", "http://a.b:80", "https://a.b", "https://a.b:8443", "http://[::1]:90", "http://127.0.0.1:3"],
+)
+def test_pool_has_the_key_that_urllib3_makes(origin: str, verify: bool) -> None:  # noqa: FBT001
+    """The pool that is looked for without making its key anew is the one that requests would have."""
+    session = requests.Session()
+    session.verify = verify
+    adapter: Any = session.get_adapter(origin)
+    settings = Shortcut(session)._settings(adapter, origin)
+    assert settings.pool is not None
+    made = adapter.poolmanager.connection_from_host(**settings.pool)
+    assert made is adapter.poolmanager.pools.get(settings.key)
+
+
+def test_way_to_make_keys_of_pools_is_that_of_the_moment(scripted: Scripted) -> None:
+    """Who has connections told apart in another way, between two requests, finds another pool in use."""
+    server = scripted(Answer(202))
+    session = requests.Session()
+    shortcut = Shortcut(session)
+    assert shortcut.send(asking(server), SECONDS) is not None
+    manager: Any = session.get_adapter(server.url).poolmanager  # type: ignore[attr-defined]
+    manager.key_fn_by_scheme = {**manager.key_fn_by_scheme, "http": lambda context: ("mine", context["host"])}
+    assert shortcut.send(asking(server), SECONDS) is not None
+    assert ("mine", "127.0.0.1") in manager.pools.keys()  # noqa: SIM118  (it has no `in` of its own)
+    assert 2 == len(server.connections)
