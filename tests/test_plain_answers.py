@@ -17,7 +17,6 @@ from layer_sdk.delivery._lane import _mark, cut
 from layer_sdk.delivery._record import Record
 from layer_sdk.instrumentation._base import Heard, nothing
 from layer_sdk.instrumentation._bodies import plain_json
-from layer_sdk.instrumentation._frozen import frozen
 from layer_sdk.instrumentation.openai import _chat, _observer
 from layer_sdk.instrumentation.openai._asked import Asked
 from layer_sdk.instrumentation.openai._endpoints import CHAT
@@ -46,8 +45,8 @@ ERROR = {"error": {"message": "no", "code": 7, "type": "x"}, "choices": []}
 
 def question(**body: Any) -> Asked:
     """Make a question as the host's thread keeps it."""
-    copied, size = frozen({"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}], **body})
-    return Asked("/chat/completions", copied, size, files=[], version="3.0.0", base_url=None)
+    sent = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}], **body}
+    return Asked("/chat/completions", "3.0.0", sent, [], None)
 
 
 def nested(levels: int) -> str:

@@ -38,28 +38,30 @@ CANCELLED, FAILED, SHUTDOWN = "cancelled", "error", "shutdown"
 class Listener:
     """One initialized `Layer` that wants to know of calls.
 
-    Args:
+    Attributes:
         owner: The `Layer`, in whose current session a call belongs.
         recorder: Its recorder.
     """
 
     def __init__(self, owner: object, recorder: Recorder) -> None:
         self.owner = owner
-        self._recorder = recorder
+        self.recorder = recorder
         self._keys: dict[str, UUID] = {}
         self._lock = _fork.Lock("RLock")
 
     def target(self, given: object) -> Target:
-        """Find the session of a call: the one that it names, the current one, or a new one of its own."""
-        _fork.check()
-        recorder = self._recorder
-        key = "" if given is None else _text(given).strip()
+        """Find the session of a call: the one that it names, the current one, or a new one of its own.
+
+        Whoever calls it has asked `_fork.check` since the process began.
+        """
+        recorder = self.recorder
+        key = None if given is None else _text(given).strip()
         if key:
-            return Target(self.owner, recorder, self._keys.get(key) or self._read(key, recorder))
+            return Target(self.owner, recorder, self._keys.get(key) or self._read(key, recorder), is_new=False)
         current = None if _context.top() is None else _context.current(self.owner)
         if current is None:
             return Target(self.owner, recorder, Unnamed(), is_new=True)
-        return Target(self.owner, recorder, session_of_call(current, recorder, None))
+        return Target(self.owner, recorder, session_of_call(current, recorder, None), is_new=False)
 
     def _read(self, key: str, recorder: Recorder) -> UUID:
         with self._lock:  # so that a natural key begins its session once
@@ -72,6 +74,14 @@ class Listener:
 
 def _text(given: object) -> str:
     return given.decode("latin-1") if isinstance(given, bytes) else str(given)
+
+
+def targets_of(listeners: tuple[Listener, ...], given: object) -> tuple[Target, ...]:
+    """Find where a call is recorded; what it says of its session is `given`."""
+    if given is None and len(listeners) == 1 and _context.top() is None:
+        only = listeners[0]  # without a function more: what is called here is felt in each call of the host's
+        return (tuple.__new__(Target, (only.owner, only.recorder, Unnamed(), True)),)
+    return tuple([listener.target(given) for listener in listeners])
 
 
 class Target(NamedTuple):
@@ -87,7 +97,7 @@ class Target(NamedTuple):
     owner: object
     recorder: Recorder
     session: Session
-    is_new: bool = False
+    is_new: bool
 
 
 class Heard(NamedTuple):

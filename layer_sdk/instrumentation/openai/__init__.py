@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
 from functools import partial
+from os import getpid
 from typing import TYPE_CHECKING, Any, Callable, Dict, Protocol
 
+from layer_sdk import _fork
 from layer_sdk._suppression import is_suppressed
-from layer_sdk.instrumentation._frozen import frozen
+from layer_sdk.instrumentation._base import targets_of
 from layer_sdk.instrumentation._patch import Patch, patch
 
 from . import _session_header
@@ -23,10 +25,9 @@ from ._media import files_of
 from ._observer import Observer
 
 if TYPE_CHECKING:
-    from layer_sdk.instrumentation._base import Listener, Target
+    from layer_sdk.instrumentation._base import Listener
     from layer_sdk.instrumentation._patch import Observer as Watching
 
-    from ._endpoints import Route
     from ._observer import Expecting
 
 SUPPORTED = ((1, 18), (4, 0))  # from, and before
@@ -68,7 +69,7 @@ class _Watch:
         self._client = client
         self._version = version
         self._watched = watched
-        self._observer_of = partial(Observer, is_async=is_async, native=(module.Stream, module.AsyncStream))
+        self._observer_of = partial(Observer, is_async, (module.Stream, module.AsyncStream))
         self._absent = tuple({type(getattr(module, name, None)) for name in ("NOT_GIVEN", "not_given", "omit")})
         self._expecting: Expecting = {}
         self._usual = _Usual(client)
@@ -78,6 +79,8 @@ class _Watch:
         listeners = self._watched.listeners
         if not listeners or is_suppressed():
             return None
+        if _fork.pid != getpid():  # as `check` does: what is called here is felt in each call of the host's
+            _fork.check()
         options = kwargs["options"] if "options" in kwargs else args[1]
         headers = options.headers
         if type(headers) in self._absent:  # to ask what stands for none whether it is any takes a call of its own
@@ -89,19 +92,22 @@ class _Watch:
         route = (ROUTES.get(options.url) if options.method == "post" else None) or route_of(options.method, options.url)
         if route is None:
             return _Passing(undo) if undo else None
-        asked = self._asked(client, options, route)
+        body, endpoint = options.json_data, route.endpoint
+        sent = _sent(options) if body is None or options.extra_json else body
+        files = files_of(options.files) if options.files else []
+        # With its own class that is an attribute, behind a property that may import.
+        base_url = getattr(client, "_base_url", None) if type(client) is self._client else None
+        if base_url is None:
+            base_url = getattr(client, "base_url", None)
+        asked = Asked(route.path, self._version, sent, files, base_url)
         mode = _session_header.raw_mode(headers) if headers else None
         if route.response_id is not None:
-            find = partial(_targets, listeners, given)
-            observer_of = partial(self._observer_of, endpoint=route.endpoint, asked=asked, mode=mode, restore=[])
+            find = partial(targets_of, listeners, given)
+            observer_of = partial(self._observer_of, endpoint=endpoint, asked=asked, mode=mode, restore=[])
             return Fetch(route.response_id, find, observer_of, undo)
-        # Of one listener without a function more: what is called here is felt in each call of the host's.
-        targets = (listeners[0].target(given),) if len(listeners) == 1 else _targets(listeners, given)
-        endpoint = route.endpoint
-        observer = self._observer_of(targets, endpoint=endpoint, asked=asked, mode=mode, restore=undo)
+        observer = self._observer_of(targets_of(listeners, given), endpoint, asked, mode, undo)
         if endpoint.ask is not None:
             observer.ask(asked.size, partial(endpoint.ask, asked))
-        body = options.json_data
         if endpoint.is_text and type(body) is dict:
             is_whole = mode is None and not kwargs.get("stream") and self._usual[type(client)]
             observer.expect(self._expecting, body, is_whole=is_whole)
@@ -112,22 +118,6 @@ class _Watch:
         found = self._expecting.get(id(kwargs["options"].json_data))
         if found is not None and len(found) == 1 and found[0].is_whole and not is_suppressed():
             found[0].content = kwargs["response"].content
-
-    def _asked(self, client: Any, options: Any, route: Route) -> Asked:
-        body, extra = options.json_data, options.extra_json
-        body = options.params if body is None else body  # of an answer that is fetched
-        merged = {**body, **extra} if extra and isinstance(body, AbstractMapping) else body
-        copied, size = frozen(merged)
-        files = files_of(options.files) if options.files else []
-        # With its own class that is an attribute, behind a property that may import.
-        base_url = getattr(client, "_base_url", None) if type(client) is self._client else None
-        if base_url is None:
-            base_url = getattr(client, "base_url", None)
-        asked = Asked(route.path, copied, size, files=files, version=self._version, base_url=base_url)
-        known = merged if type(merged) is dict else copied
-        if type(known) is dict and "background" in known:
-            asked.is_background = bool(asked.body.get("background"))
-        return asked
 
 
 class _Usual(Dict[type, bool]):
@@ -147,8 +137,11 @@ class _Usual(Dict[type, bool]):
         return found
 
 
-def _targets(listeners: tuple[Listener, ...], given: object) -> tuple[Target, ...]:
-    return tuple([listener.target(given) for listener in listeners])
+def _sent(options: Any) -> Any:
+    """Give what is sent: with what the host adds to it, or the query of an answer that is fetched."""
+    body, extra = options.json_data, options.extra_json
+    body = options.params if body is None else body
+    return {**body, **extra} if extra and isinstance(body, AbstractMapping) else body
 
 
 class _Passing:

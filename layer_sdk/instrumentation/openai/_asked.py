@@ -6,7 +6,7 @@ from typing import Any, Iterable
 
 from layer_sdk._json import to_json_or_repr
 from layer_sdk.instrumentation._base import COMPLETE, FAILED, Fields, Heard
-from layer_sdk.instrumentation._frozen import thaw
+from layer_sdk.instrumentation._frozen import frozen, thaw
 
 # What the user says, and what openai adds by itself; everything else in a request's body is a parameter.
 CONTENT = frozenset(
@@ -18,27 +18,30 @@ NO_CHOICES: Fields = {"message": "The answer holds no choices", "details": {"typ
 
 
 class Asked:
-    """One request, as it was when the call was made.
+    """One request, copied as it was when the call was made.
+
+    Args:
+        path: The endpoint.
+        version: Of the openai package.
+        sent: What is sent as JSON, or as the fields of a form.
+        files: Of each file of a form, its field, name and size.
+        base_url: Of the client: an object whose text is the URL.
 
     Attributes:
-        path: The endpoint.
         size: The bytes of memory that it takes.
-        files: Of each file of a form, its field, name and size.
-        version: Of the openai package.
-        base_url: Of the client: an object whose text is the URL.
         is_background: Whether the answer is to be made in the background, and fetched later.
     """
 
     __slots__ = ("_body", "base_url", "files", "is_background", "path", "size", "version")
 
-    def __init__(self, path: str, body: Any, size: int, *, files: list[Fields], version: str, base_url: Any) -> None:
+    def __init__(self, path: str, version: str, sent: Any, files: list[Fields], base_url: Any) -> None:
         self.path = path
-        self._body = body
-        self.is_background = False
-        self.size = size
-        self.files = files
         self.version = version
+        self._body, self.size = frozen(sent)
+        self.files = files
         self.base_url = base_url
+        known = sent if type(sent) is dict else self._body
+        self.is_background = type(known) is dict and "background" in known and bool(self.body.get("background"))
 
     @property
     def body(self) -> dict[str, Any]:

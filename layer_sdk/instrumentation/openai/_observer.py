@@ -33,12 +33,12 @@ class Observer(Call):
     """Watches one call.
 
     Args:
+        is_async: Whether the client is an async one.
+        native: openai's own stream classes.
         targets: Where it is recorded.
         endpoint: How.
         asked: What was asked.
         mode: How the answer is wanted, see `raw_mode`.
-        is_async: Whether the client is an async one.
-        native: openai's own stream classes.
         restore: Puts back what was changed of the request.
 
     Attributes:
@@ -58,18 +58,18 @@ class Observer(Call):
         "is_whole",
     )
 
-    def __init__(
+    # All by their places: names take longer, and that is felt in each call of the host's.
+    def __init__(  # noqa: PLR0917
         self,
+        is_async: bool,  # noqa: FBT001
+        native: tuple[type, ...],
         targets: tuple[Target, ...],
-        *,
         endpoint: Endpoint,
         asked: Asked,
         mode: str | None,
-        is_async: bool,
-        native: tuple[type, ...],
         restore: list[Callable[[], None]],
     ) -> None:
-        super().__init__(targets)
+        Call.__init__(self, targets)
         self._endpoint = endpoint
         self._asked = asked
         self._mode = mode
