@@ -15,6 +15,8 @@ from ._base import ABANDONED, CANCELLED, CLOSED, COMPLETE, FAILED, SHUTDOWN, hus
 if TYPE_CHECKING:
     from ._base import Call
 
+READING = "reading a part of a stream"
+
 Feed = Callable[[Any], None]
 Ended = Callable[[str, "BaseException | None"], None]
 
@@ -84,26 +86,35 @@ def hook_close(response: Any, listening: Tap, name: str) -> None:
     source = response.stream
     listener = weakref.ref(listening)
     before = getattr(type(source), name)
+    close = _aclose(before, listener) if name == "aclose" else _close(before, listener)
+    setattr(source, name, MethodType(close, source))
+    listening.unhook = partial(vars(source).pop, name, None)
 
-    def told() -> None:
-        found = listener()
-        if found is not None:
-            found.closed()
 
+def _close(before: Any, listener: weakref.ref[Tap]) -> Any:
     @wraps(before)
     def close(self: Any) -> Any:
         with suppress(Exception):
-            told()
+            _tell(listener)
         return before(self)
 
+    return close
+
+
+def _aclose(before: Any, listener: weakref.ref[Tap]) -> Any:
     @wraps(before)
     async def aclose(self: Any) -> Any:
         with suppress(Exception):
-            told()
+            _tell(listener)
         return await before(self)
 
-    setattr(source, name, MethodType(aclose if name == "aclose" else close, source))
-    listening.unhook = partial(vars(source).pop, name, None)
+    return aclose
+
+
+def _tell(listener: weakref.ref[Tap]) -> None:
+    found = listener()
+    if found is not None:
+        found.closed()
 
 
 class Tap:
@@ -154,19 +165,12 @@ class Tap:
         except Exception as problem:  # noqa: BLE001  (the whole point)
             hush("recording the end of a stream", problem)
 
-    def note(self, item: Any) -> None:
-        """Show an item to who listens, until it is over. Never raises."""
-        if self._is_over:
-            return
-        try:
-            self._feed(item)
-        except Exception as problem:  # noqa: BLE001  (the whole point)
-            hush("reading a part of a stream", problem)
+    # The two below stand between the host and its items: whatever they ask for may fail without harm, and so may the
+    # report of it. All of it stands in them, twice: what a function costs is felt in each item.
 
-    # The two below stand between the host and its items: whatever they ask for may fail without harm.
-
-    def step(self, inner: Any) -> Any:
-        """Give an iterator's next item, and listen."""
+    def step(self, inner: Any = None) -> Any:
+        """Give the next item, be it of another iterator than the stream's, and show it to who listens."""
+        inner = self._inner if inner is None else inner
         if self._is_busy:  # another thread waits for the next item; that this one is refused it is not the end
             return inner.__next__()
         try:
@@ -178,14 +182,17 @@ class Tap:
             raise
         finally:
             self._is_busy = False
-        try:  # noqa: SIM105  (for each item: what a context manager costs is felt)
-            self.note(item)
-        except Exception:  # noqa: BLE001, S110  (even the report of it has failed)
-            pass
+        try:
+            if not self._is_over:
+                self._feed(item)
+        except Exception as problem:  # noqa: BLE001  (the whole point)
+            with suppress(Exception):
+                hush(READING, problem)
         return item
 
-    async def astep(self, inner: Any) -> Any:
+    async def astep(self, inner: Any = None) -> Any:
         """Do the same with an asynchronous iterator."""
+        inner = self._inner if inner is None else inner
         if self._is_busy:
             return await inner.__anext__()
         try:
@@ -197,10 +204,12 @@ class Tap:
             raise
         finally:
             self._is_busy = False
-        try:  # noqa: SIM105  (for each item: what a context manager costs is felt)
-            self.note(item)
-        except Exception:  # noqa: BLE001, S110  (even the report of it has failed)
-            pass
+        try:
+            if not self._is_over:
+                self._feed(item)
+        except Exception as problem:  # noqa: BLE001  (the whole point)
+            with suppress(Exception):
+                hush(READING, problem)
         return item
 
     def over(self, error: BaseException) -> None:
@@ -219,8 +228,7 @@ class SyncTap(Tap):
     def __iter__(self) -> Iterator[Any]:
         return self
 
-    def __next__(self) -> Any:
-        return self.step(self._inner)
+    __next__ = Tap.step
 
 
 class AsyncTap(Tap):
@@ -231,5 +239,4 @@ class AsyncTap(Tap):
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
-    async def __anext__(self) -> Any:
-        return await self.astep(self._inner)
+    __anext__ = Tap.astep

@@ -185,3 +185,17 @@ def test_error_within_an_event(raw: bool, host: Host, scripted: Scripted) -> Non
     kind = "error" if raw else "APIError"
     expected = error("Slow down.", kind, error_type="server_error", error_code="rate_limit_exceeded")
     assert (expected, "error") == (answer["error"], answer["attributes"]["stream.end"])
+
+
+@READ_AS
+@pytest.mark.parametrize("unnamed", [0, 1])
+def test_facts_that_come_late(unnamed: int, raw: bool, host: Host, scripted: Scripted) -> None:  # noqa: FBT001  (a case)
+    """The model and the id are those of the first chunk that has some, and the last one may say more."""
+    blank = [{**chunk({"content": "", "role": "assistant"}), "id": "", "model": ""}] * unnamed
+    texts = [chunk({"content": text}) for text in ("hel", "lo", "!")]
+    last = {**chunk({}, finish="length", service_tier="flex", system_fingerprint="fp_1"), "id": None, "model": None}
+    (answer,) = record(host, scripted(events(*blank, *texts, last)), raw=raw)
+    names = ("model.id", "model.completion_id", "model.service_tier", "model.system_fingerprint")
+    assert ["theirs", "chatcmpl-1", "flex", "fp_1"] == [answer["attributes"].get(name) for name in names]
+    assert ["length"] == answer["attributes"]["model.finish_reasons"]
+    assert "hello!" == answer["data"]["messages"][0]["content"]

@@ -64,32 +64,30 @@ def _tools(choice: Fields, choices: int) -> Iterable[Fields]:
 def feed(chunks: list[Any], chunk: Any) -> None:
     """Keep what a chunk says. The common one, a piece of text and nothing else, is kept as its place and its text.
 
-    The first two are kept whole: the model and the id stand in all of them but the very first of Azure's.
+    The first is kept whole, for the model and the id, which stand in all of them but the very first of Azure's; and the
+    last, which says why it is.
     """
-    if len(chunks) > 1:
+    if chunks and (len(chunks) > 1 or _is_named(chunks[0])):
         try:
             fields = chunk.__dict__
             (choice,) = fields["choices"]
             place = choice.__dict__
             delta = place["delta"]
-            if (
-                place["finish_reason"] is None
-                and fields.get("usage") is None
-                and not delta.__pydantic_extra__
-                and _is_text(delta.__dict__)
-            ):
-                chunks.append((place["index"], delta.__dict__.get("content")))
-                return
+            if place["finish_reason"] is None and fields.get("usage") is None and not delta.__pydantic_extra__:
+                said = delta.__dict__
+                for name, value in said.items():  # in here, since a function costs as much as the loop
+                    if value is not None and name != "content" and (name != "role" or value != ROLE):
+                        break
+                else:
+                    chunks.append((place["index"], said.get("content")))
+                    return
         except (AttributeError, KeyError, TypeError, ValueError):
             pass
     chunks.append(snapshot(chunk))
 
 
-def _is_text(delta: Fields) -> bool:
-    for name, value in delta.items():
-        if value is not None and name != "content" and (name != "role" or value != ROLE):
-            return False
-    return True
+def _is_named(chunk: Any) -> bool:
+    return isinstance(chunk, dict) and bool(chunk.get("id") and chunk.get("model"))
 
 
 def merge(chunks: list[Any]) -> Any:
