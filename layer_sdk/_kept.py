@@ -20,7 +20,7 @@ from urllib3.util.retry import Retry
 from ._secrets import Secret
 from ._shipped import is_plain_connection, is_plain_pool
 
-Headers = Secret["dict[str, str]"]
+Headers = Secret["dict[str, tuple[str, str]]"]  # as they are spelled, and their values, by lower-cased name
 
 _log = logging.getLogger("urllib3.connectionpool")  # where urllib3 tells of each request
 
@@ -28,8 +28,9 @@ NEEDED_HEADERS = {"accept-encoding", "user-agent"}  # urllib3 adds those that ar
 BODILESS_ANSWERS = {"CONNECT", "HEAD"}
 BUFFER = io.DEFAULT_BUFFER_SIZE  # http.client reads as much at first
 
+_WORDS = rb"[!-~][ -~]*(?<! )"
 _common_head = re.compile(
-    rb"HTTP/1\.1 (20[0-2]) ([!-~]+(?: [!-~]+)*)\r\n((?:[A-Za-z0-9-]+: [!-~]+(?: +[!-~]+)*\r\n){1,50})\r\n"
+    rb"HTTP/1\.1 (20[0-2]) (" + _WORDS + rb")\r\n((?:[A-Za-z0-9-]+: " + _WORDS + rb"\r\n){1,50})\r\n"
 ).match
 _common_length = re.compile(r"[0-9]{1,6}").fullmatch
 # Headers of an answer that have it mean something else, or somebody do something.
@@ -242,11 +243,10 @@ def ask(pool: Any, path: str, asking: Request, headers: Headers, how: tuple[Any,
 
 
 def _is_common(asking: Request, headers: Headers, retries: Any, limits: Any) -> bool:
-    names = {name.lower() for name in headers.reveal()}
     return (
-        names >= NEEDED_HEADERS
-        and "cookie" not in names
-        and SKIP_HEADER not in headers.reveal().values()
+        headers.reveal().keys() >= NEEDED_HEADERS
+        and "cookie" not in headers.reveal()
+        and SKIP_HEADER not in [value for _, value in headers.reveal().values()]
         and asking.method not in BODILESS_ANSWERS
         and isinstance(retries, Retry)
         and type(limits) is Timeout
@@ -257,7 +257,7 @@ def _is_common(asking: Request, headers: Headers, retries: Any, limits: Any) -> 
 def _written(connection: Any, path: str, asking: Request, headers: Headers) -> Secret[bytes]:
     host, port = connection.host, connection.port
     begin = f"{asking.method} {path} HTTP/1.1\r\nHost: {host}" + ("" if port == connection.default_port else f":{port}")
-    lines = Secret([f"{name}: {value}" for name, value in headers.reveal().items()])
+    lines = Secret([f"{name}: {value}" for name, value in headers.reveal().values()])
     return Secret("\r\n".join([begin, *lines.reveal(), "\r\n"]).encode("ascii") + (asking.body or b""))
 
 

@@ -40,7 +40,7 @@ _PATH = r"(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*)*/?"
 _QUERY = r"\?[A-Za-z0-9_~!$&'()*+,;=:@./?-]+"
 _plain_url = re.compile(rf"(https?://(?:{_HOST})(?::[1-9][0-9]{{0,4}})?)({_PATH})({_QUERY})?").fullmatch
 
-_plain_text = re.compile(r"[ -~]*").fullmatch
+_plain_text = re.compile(r"(?:\t(?! )[ -~]*)*").fullmatch
 PECULIAR_HEADERS = {"content-length", "cookie", "host", "transfer-encoding"}  # requests has ways of its own with them
 BODILESS_METHODS = {"GET", "HEAD"}
 
@@ -230,14 +230,14 @@ class Shortcut:
 
     def _headers(self, settings: _Settings, asking: Asking) -> Headers:
         """Give what requests would send, in its order."""
-        headers = Secret(dict({**settings.headers.reveal(), **_by_lower_name(asking.headers).reveal()}.values()))
+        headers = Secret({**settings.headers.reveal(), **_by_lower_name(asking.headers).reveal()})
         if self._session.cookies:  # in a jar of its own, which forgets what is too old without the session's noticing
             jar = _cookies.merge_cookies(_cookies.RequestsCookieJar(), self._session.cookies)
             cookies = Secret(_cookies.get_cookie_header(jar, _request(asking)))
             if cookies.reveal() is not None:
-                headers.reveal()["Cookie"] = cookies.reveal()
+                headers.reveal()["cookie"] = ("Cookie", cookies.reveal())
         if asking.body or asking.method not in BODILESS_METHODS:
-            headers.reveal()["Content-Length"] = str(len(asking.body or b""))
+            headers.reveal()["content-length"] = ("Content-Length", str(len(asking.body or b"")))
         return headers
 
     def _keep_cookies(self, answer: Answer, asking: Asking) -> None:
@@ -255,15 +255,15 @@ def _limits(kind: Any, timeout: Seconds) -> Any:
 
 def _is_plain(headers: Mapping[str, Any]) -> bool:
     """Tell whether headers are such that requests and HTTP take them as they are."""
-    try:
-        is_text = _plain_text("".join([*headers, *headers.values()])) is not None
+    try:  # each name and each value behind a tab
+        is_plain = _plain_text("\t".join(["", *headers, *headers.values()])) is not None
     except TypeError:
         return False
     return (
-        is_text
+        is_plain
+        and "\t" not in "".join([*headers, *headers.values()])
         and ":" not in "".join(headers)
-        and " " not in {each[:1] for each in [*headers, *headers.values()]}
-        and PECULIAR_HEADERS.isdisjoint([name.lower() for name in headers])
+        and PECULIAR_HEADERS.isdisjoint(map(str.lower, headers))
     )
 
 
@@ -330,7 +330,7 @@ def _sent(pool: Any, path: str, asking: Asking, headers: Headers, how: tuple[Any
             asking.method,
             path,
             body=asking.body or None,
-            headers=headers.reveal(),
+            headers=dict(headers.reveal().values()),
             redirect=False,
             assert_same_host=False,
             preload_content=False,
@@ -370,4 +370,4 @@ def _kind(error: BaseException | None, kinds: Kinds) -> Any:
 
 def _prepared(asking: Asking, headers: Headers) -> requests.PreparedRequest:
     """Give what an exception of requests' has with it."""
-    return requests.Request(asking.method, asking.url, headers.reveal(), data=asking.body).prepare()
+    return requests.Request(asking.method, asking.url, dict(headers.reveal().values()), data=asking.body).prepare()

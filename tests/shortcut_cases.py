@@ -87,6 +87,8 @@ REQUESTS = {
     "letters": Case(path="/v1/ü?ä=ö", is_short=False),
     "header that replaces the session's": Case(headers={"user-agent": "mine/1", "ACCEPT": "a/b", "Z": "", "a": "1"}),
     "header with odd characters": Case(headers={"X-Odd": "\t\"a\"; b='c',\x7f~"}, is_short=False),
+    "header with a tab": Case(headers={"X-Odd": "a\tb"}, is_short=False),
+    "name with a tab": Case(headers={"X\tOdd": "a"}, is_short=False),
     "header in latin-1": Case(headers={"X-Odd": "é"}, is_short=False),
     "header beyond latin-1": Case(headers={"X-Odd": "€"}, is_short=False),
     "header with a blank before": Case(headers={"X-Odd": " a"}, is_short=False),
