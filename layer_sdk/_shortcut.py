@@ -23,6 +23,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_netrc_auth, select_proxy
 from urllib3 import exceptions as urllib3_failed
 from urllib3.connectionpool import port_by_scheme
+from urllib3.util import Timeout
 
 from ._kept import Headers, Received, ask
 from ._retry import untried
@@ -189,11 +190,7 @@ class Shortcut:
         Raises:
             requests.RequestException: As the session would.
         """
-        parts, adapter, limits = (
-            _plain_url(asking.url),
-            self._adapter(asking.url),
-            _limits(_adapters.TimeoutSauce, timeout),
-        )
+        parts, adapter, limits = _plain_url(asking.url), self._adapter(asking.url), _limits(timeout)
         if parts is None or adapter is None or limits is None or not _is_plain(asking.headers):
             return None
         settings = self._settings(adapter, parts[1])
@@ -245,12 +242,17 @@ class Shortcut:
             _cookies.extract_cookies_to_jar(self._session.cookies, _request(asking), answer.raw)
 
 
-@lru_cache(maxsize=4)  # most requests have the same; urllib3 copies it before it notes anything in it
-def _limits(kind: Any, timeout: Seconds) -> Any:
+def _limits(timeout: Seconds) -> Any:
+    kind = _adapters.TimeoutSauce
     try:
-        return kind(connect=timeout[0], read=timeout[1])
+        return _usual_limits(*timeout) if kind is Timeout else kind(connect=timeout[0], read=timeout[1])
     except ValueError:  # requests has words for it
         return None
+
+
+@lru_cache(maxsize=4, typed=True)  # most requests have the same; urllib3 copies it before it notes anything in it
+def _usual_limits(connect: float | None, read: float | None) -> Timeout:
+    return Timeout(connect=connect, read=read)
 
 
 def _is_plain(headers: Mapping[str, Any]) -> bool:

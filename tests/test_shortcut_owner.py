@@ -264,9 +264,10 @@ def test_timeout_of_a_class_that_somebody_put_into_requests_counts(
 
     monkeypatch.setattr(adapters, "TimeoutSauce", Timeout)
     server = scripted(Answer(delay=30))
-    with pytest.raises(requests.ReadTimeout):
-        Shortcut(requests.Session()).send(asking(server), SECONDS)
-    assert [SECONDS] == seen
+    for _ in range(2):
+        with pytest.raises(requests.ReadTimeout):
+            Shortcut(requests.Session()).send(asking(server), SECONDS)
+    assert [SECONDS] * 2 == seen
 
 
 def test_class_that_somebody_put_in_the_place_of_a_session_goes_the_long_way(
