@@ -192,7 +192,7 @@ def test_error_within_an_event(raw: bool, host: Host, scripted: Scripted) -> Non
 def test_facts_that_come_late(unnamed: int, raw: bool, host: Host, scripted: Scripted) -> None:  # noqa: FBT001  (a case)
     """The model and the id are those of the first chunk that has some, and the last one may say more."""
     blank = [{**chunk({"content": "", "role": "assistant"}), "id": "", "model": ""}] * unnamed
-    texts = [chunk({"content": text}) for text in ("hel", "lo", "!")]
+    texts = [chunk({"content": text}) for text in ("he", "llo", "!")]
     last = {**chunk({}, finish="length", service_tier="flex", system_fingerprint="fp_1"), "id": None, "model": None}
     (answer,) = record(host, scripted(events(*blank, *texts, last)), raw=raw)
     names = ("model.id", "model.completion_id", "model.service_tier", "model.system_fingerprint")
