@@ -122,7 +122,7 @@ class Original:
     def __init__(self, places: Places) -> None:
         # A patch may have come before the SDK.
         self._was_as_shipped = all(_is_theirs(place, name) for place, names in places for name in names)
-        self._looks = [look for place, names in places for look in _looks(place, names)] if self._was_as_shipped else []
+        self._looks = [look for place, names in places for look in _looks(place, names)]
         self._found = self._look()
 
     def is_untouched(self) -> bool:

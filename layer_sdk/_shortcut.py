@@ -41,7 +41,7 @@ _PATH = r"(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*)*/?"
 _QUERY = r"\?[A-Za-z0-9_~!$&'()*+,;=:@./?-]+"
 _plain_url = re.compile(rf"(https?://(?:{_HOST})(?::[1-9][0-9]{{0,4}})?)({_PATH})({_QUERY})?").fullmatch
 
-_plain_text = re.compile(r"(?:\t(?! )[ -~]*)*").fullmatch
+_plain_text = re.compile(r"[ -~]*").fullmatch
 PECULIAR_HEADERS = {"content-length", "cookie", "host", "transfer-encoding"}  # requests has ways of its own with them
 BODILESS_METHODS = {"GET", "HEAD"}
 
@@ -257,13 +257,13 @@ def _usual_limits(connect: float | None, read: float | None) -> Timeout:
 
 def _is_plain(headers: Mapping[str, Any]) -> bool:
     """Tell whether headers are such that requests and HTTP take them as they are."""
-    try:  # each name and each value behind a tab
-        is_plain = _plain_text("\t".join(["", *headers, *headers.values()])) is not None
+    try:
+        is_text = _plain_text("".join([*headers, *headers.values()])) is not None
     except TypeError:
         return False
     return (
-        is_plain
-        and "\t" not in "".join([*headers, *headers.values()])
+        is_text
+        and "\n " not in "\n".join(["", *headers, *headers.values()])  # none begins with a blank
         and ":" not in "".join(headers)
         and PECULIAR_HEADERS.isdisjoint(map(str.lower, headers))
     )

@@ -38,14 +38,14 @@ CANCELLED, FAILED, SHUTDOWN = "cancelled", "error", "shutdown"
 class Listener:
     """One initialized `Layer` that wants to know of calls.
 
-    Attributes:
+    Args:
         owner: The `Layer`, in whose current session a call belongs.
         recorder: Its recorder.
     """
 
     def __init__(self, owner: object, recorder: Recorder) -> None:
         self.owner = owner
-        self.recorder = recorder
+        self._recorder = recorder
         self._keys: dict[str, UUID] = {}
         self._lock = _fork.Lock("RLock")
 
@@ -54,13 +54,14 @@ class Listener:
 
         Whoever calls it has asked `_fork.check` since the process began.
         """
-        recorder = self.recorder
+        recorder = self._recorder
         key = None if given is None else _text(given).strip()
         if key:
             return Target(self.owner, recorder, self._keys.get(key) or self._read(key, recorder), is_new=False)
         current = None if _context.top() is None else _context.current(self.owner)
         if current is None:
-            return Target(self.owner, recorder, Unnamed(), is_new=True)
+            # What `Target` does, without its function: what is called here is felt in each call of the host's.
+            return tuple.__new__(Target, (self.owner, recorder, Unnamed(), True))
         return Target(self.owner, recorder, session_of_call(current, recorder, None), is_new=False)
 
     def _read(self, key: str, recorder: Recorder) -> UUID:
@@ -78,9 +79,6 @@ def _text(given: object) -> str:
 
 def targets_of(listeners: tuple[Listener, ...], given: object) -> tuple[Target, ...]:
     """Find where a call is recorded; what it says of its session is `given`."""
-    if given is None and len(listeners) == 1 and _context.top() is None:
-        only = listeners[0]  # without a function more: what is called here is felt in each call of the host's
-        return (tuple.__new__(Target, (only.owner, only.recorder, Unnamed(), True)),)
     return tuple([listener.target(given) for listener in listeners])
 
 

@@ -105,7 +105,8 @@ class _Watch:
             find = partial(targets_of, listeners, given)
             observer_of = partial(self._observer_of, endpoint=endpoint, asked=asked, mode=mode, restore=[])
             return Fetch(route.response_id, find, observer_of, undo)
-        observer = self._observer_of(targets_of(listeners, given), endpoint, asked, mode, undo)
+        targets = (listeners[0].target(given),) if len(listeners) == 1 else targets_of(listeners, given)
+        observer = self._observer_of(targets, endpoint, asked, mode, undo)
         if endpoint.ask is not None:
             observer.ask(asked.size, partial(endpoint.ask, asked))
         if endpoint.is_text and type(body) is dict:
