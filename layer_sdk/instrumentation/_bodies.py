@@ -6,7 +6,7 @@ import json
 import weakref
 from functools import update_wrapper
 from math import isfinite
-from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable
 
 from ._base import CLOSED, COMPLETE
 from ._snapshot import without_nones
@@ -42,7 +42,8 @@ def listen(
             vars(found).pop(name, None)
 
     hook_close(response, listening, "aclose" if is_async else "close")
-    setattr(response, name, _Method(response, getattr(type(response), name), _aread if is_async else _read, listening))
+    read = _aread if is_async else Tap.reading
+    setattr(response, name, _Method(response, getattr(type(response), name), read, listening))
     unhook, listening.unhook = listening.unhook, take_off
     keep_open(listening)
 
@@ -70,15 +71,6 @@ class _Method:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (self._response(), self._function.__name__)
-
-
-def _read(listening: Tap, inner: Iterator[bytes]) -> Iterator[bytes]:
-    while True:
-        try:
-            chunk = listening.step(inner)
-        except StopIteration:
-            return
-        yield chunk
 
 
 async def _aread(listening: Tap, inner: Any) -> AsyncIterator[bytes]:

@@ -93,7 +93,8 @@ PASSING = (
     "_streams.SyncTap.__next__",
     "_streams.AsyncTap.__aiter__",
     "_streams.AsyncTap.__anext__",
-    "_streams.Tap.step",
+    "_streams.Tap.reading",
+    "_streams.Tap._read",
     "_streams.Tap.astep",
     "_streams.Tap.__getattr__",
     "_streams.Tap.__del__",
@@ -102,7 +103,6 @@ PASSING = (
     "_bodies._Method.__call__",
     "_bodies._Method.__self__",
     "_bodies._Method.__reduce__",
-    "_bodies._read",
     "_bodies._aread",
     "_imports.ImportHook.find_spec",
 )

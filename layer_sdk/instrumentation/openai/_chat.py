@@ -14,6 +14,7 @@ from ._tools import tool, tool_calls
 if TYPE_CHECKING:
     from layer_sdk.instrumentation._base import Fields, Heard, Said
 
+CONTENT = frozenset({"content"})
 ROLE = "assistant"  # of who answers, where nobody else is named
 CALLS = ("tool_calls", "function_call")  # an action of their own
 # Texts of a message that come in pieces. The last two are not OpenAI's, but what gateways and other models add.
@@ -62,25 +63,27 @@ def _tools(choice: Fields, choices: int) -> Iterable[Fields]:
 
 
 def feed(chunks: list[Any], chunk: Any) -> None:
-    """Keep what a chunk says. The common one, a piece of text and nothing else, is kept as its place and its text.
+    """Keep what a chunk says.
 
-    The first is kept whole, for the model and the id, which stand in all of them but the very first of Azure's; and the
-    last, which says why it is.
+    The common one, a piece of text and nothing else, is kept as that: a text of the first choice, or its place and its
+    text. The first is kept whole, for the model and the id, which stand in all of them but the very first of Azure's;
+    and the last, which says why it is.
     """
-    if chunks and (len(chunks) > 1 or _is_named(chunks[0])):
+    if len(chunks) > 1 or (chunks and _is_named(chunks[0])):
         try:
             fields = chunk.__dict__
             (choice,) = fields["choices"]
             place = choice.__dict__
             delta = place["delta"]
-            if place["finish_reason"] is None and fields.get("usage") is None and not delta.__pydantic_extra__:
-                said = delta.__dict__
-                for name, value in said.items():  # in here, since a function costs as much as the loop
-                    if value is not None and name != "content" and (name != "role" or value != ROLE):
-                        break
-                else:
-                    chunks.append((place["index"], said.get("content")))
-                    return
+            if (
+                place["finish_reason"] is None
+                and fields.get("usage") is None
+                and not delta.__pydantic_extra__
+                and (delta.__pydantic_fields_set__ == CONTENT or _is_text(delta.__dict__))  # the first is quicker
+            ):
+                index, text = place["index"], delta.__dict__["content"]
+                chunks.append(text if index == 0 and type(text) is str else (index, text))
+                return
         except (AttributeError, KeyError, TypeError, ValueError):
             pass
     chunks.append(snapshot(chunk))
@@ -90,12 +93,22 @@ def _is_named(chunk: Any) -> bool:
     return isinstance(chunk, dict) and bool(chunk.get("id") and chunk.get("model"))
 
 
+def _is_text(said: Fields) -> bool:
+    """Tell whether all that is said is a text, and who says it is whom one expects."""
+    for name, value in said.items():
+        if value is not None and name != "content" and (name != "role" or value != ROLE):
+            return False
+    return True
+
+
 def merge(chunks: list[Any]) -> Any:
     """Put the chunks of a stream together into the answer that they are the pieces of."""
     answer: Fields = {}
     choices: dict[Any, Fields] = {}
     for chunk in chunks:
-        if isinstance(chunk, tuple):
+        if isinstance(chunk, str):
+            _add_text(_choice(choices, 0)["message"], "content", chunk)
+        elif isinstance(chunk, tuple):
             _add_text(_choice(choices, chunk[0])["message"], "content", chunk[1])
         elif isinstance(chunk, dict):
             answer.update((name, value) for name, value in chunk.items() if value is not None and name != "choices")
