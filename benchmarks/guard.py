@@ -41,7 +41,9 @@ STAGES = {
     "dumps": Stage(200),
     "post": Stage(50),
     "plain": Stage(50),
+    "pieces": Stage(20),
     "capture": Stage(50),
+    "listen": Stage(20),
     "enqueue": Stage(200),
     "send": Stage(50),
     "send-32": Stage(30),
@@ -51,6 +53,7 @@ STAGES = {
 # What the budgets are of, made of the stages.
 COSTS: dict[str, tuple[str, Callable[[dict[str, float]], float]]] = {
     "capture": ("a chat of 1 KB, into its lane, less the plain one", lambda cost: cost["capture"] - cost["plain"]),
+    "listen": ("a stream of 50 chunks, likewise", lambda cost: cost["listen"] - cost["pieces"]),
     "enqueue": ("an action of 1 KB, on its thread", lambda cost: cost["enqueue"]),
     "serialise": ("31 KB more of text, serialised and sent", lambda cost: cost["send-32"] - cost["send"]),
     "send": ("an action of 1 KB, prepared, serialised, sent and answered", lambda cost: cost["send"]),

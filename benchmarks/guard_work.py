@@ -9,7 +9,7 @@ import gc
 import json
 import os
 import sys
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 import httpx
 import requests
@@ -23,14 +23,25 @@ TEXT = ("Where is my order? " * 56)[:1024]
 SHORT: dict[str, Any] = {"messages": [{"role": "user", "content": TEXT}]}
 LONG: dict[str, Any] = {"messages": [{"role": "user", "content": TEXT}] * 32}
 ACTION: dict[str, Any] = {"kind": "completion_prompt", "attributes": {"model.id": "gpt-4o-mini"}}
-ANSWER = {
+ABOUT = {
     "id": "chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG",
     "object": "chat.completion",
     "created": 1772443800,
     "model": "gpt-4o-mini",
+}
+ANSWER = {
+    **ABOUT,
     "choices": [{"index": 0, "message": {"role": "assistant", "content": TEXT}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 230, "completion_tokens": 210, "total_tokens": 440},
 }
+DELTAS: list[dict[str, str]] = [{"role": "assistant", "content": ""}, *[{"content": " and then"}] * 48, {}]
+
+
+def events() -> Iterator[bytes]:
+    """Write an answer in pieces; the one that adds nothing is the last."""
+    for delta in DELTAS:
+        choice = {"index": 0, "delta": delta, "finish_reason": None if delta else "stop"}
+        yield b"data: %s\n\n" % json.dumps({**ABOUT, "choices": [choice]}).encode()
 
 
 def stage(name: str, work: Callable[[], object], times: int, rest: Callable[[], object] = gc.collect) -> None:
@@ -58,10 +69,27 @@ def tell(line: str) -> str:
 
 
 def chat() -> Callable[[], object]:
-    """Make a call of a client whose requests are answered in this process."""
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=ANSWER))
-    client = OpenAI(api_key="bench", base_url="http://127.0.0.1/v1", http_client=httpx.Client(transport=transport))
+    """Make a call that is answered in one piece."""
+    client = client_of(lambda: httpx.Response(200, json=ANSWER))
     return lambda: client.chat.completions.create(model="gpt-4o-mini", messages=SHORT["messages"])
+
+
+def stream() -> Callable[[], object]:
+    """Make a call whose answer comes in pieces, and read it."""
+    body = b"".join(events())
+    client = client_of(lambda: httpx.Response(200, stream=httpx.ByteStream(body)))
+
+    def read() -> None:
+        for _ in client.chat.completions.create(model="gpt-4o-mini", messages=SHORT["messages"], stream=True):
+            pass
+
+    return read
+
+
+def client_of(answer: Callable[[], httpx.Response]) -> OpenAI:
+    """Make a client whose requests are answered in this process."""
+    transport = httpx.MockTransport(lambda _: answer())
+    return OpenAI(api_key="bench", base_url="http://127.0.0.1/v1", http_client=httpx.Client(transport=transport))
 
 
 def started(url: str, **options: Any) -> Layer:
@@ -71,11 +99,12 @@ def started(url: str, **options: Any) -> Layer:
     return mine
 
 
-def on_the_callers_thread(hole: str, call: Callable[[], object]) -> None:
+def on_the_callers_thread(hole: str, call: Callable[[], object], read: Callable[[], object]) -> None:
     """Capture and enqueue, with a server that never answers."""
     mine = started(hole)
     with mine.session() as session_id:
         stage("capture", call, 50, mine.stats)  # which puts all that came in into its lane, or a worker may
+        stage("listen", read, 20, mine.stats)
     stage("enqueue", lambda: mine.append_action(session_id, **ACTION, data=SHORT, wait=False), 200)
     mine.shutdown(0.01)
 
@@ -104,9 +133,10 @@ def main() -> None:
     bare = requests.Session()
     stage("dumps", lambda: json.dumps(SHORT), 200)
     stage("post", lambda: bare.post(f"{sink}/guard/v1/sessions/post", body), 50)
-    call = chat()
+    call, read = chat(), stream()
     stage("plain", call, 50)
-    on_the_callers_thread(hole, call)
+    stage("pieces", read, 20)
+    on_the_callers_thread(hole, call, read)
     to_the_end(sink)
     os._exit(0)  # the end of a process is not what is counted
 
