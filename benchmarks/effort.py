@@ -32,7 +32,7 @@ class Effort(NamedTuple):
     """
 
     peers: tuple[str, ...] = PEERS
-    starts: int = 6
+    starts: int = 12
     share: float = 1.0
 
     def turns(self, most: int, seconds: float, least: int = LEAST) -> Iterator[int]:
@@ -44,4 +44,4 @@ class Effort(NamedTuple):
             yield at
 
 
-QUICK = Effort(QUICK_PEERS, share=0.4)
+QUICK = Effort(QUICK_PEERS, starts=5, share=0.4)

@@ -45,8 +45,9 @@ in a process of its own.
   brackets. The time of a block is that of its median call: what a rare long one takes shows in the p99. `none` is the
   plain client measured against itself: what its figures differ from nothing is what those of the others are worth.
 - The servers have one of the cores, and the clients the others: or it would be chance which of them share one.
-- Processes are started anew six times, if there is time, since of two that do the same one may be faster as long as it
-  lives.
+- Processes are started anew as often as there is time, since of two that do the same one may be faster as long as it
+  lives. From the second start on there are only the cases that a goal below depends on, and the peers that were best in
+  one of them: the time goes to the figures that are close.
 - What a block sets off is flushed before the next begins, and the processor's time is that of all threads of the
   process, until the flush is over. The sink counts what has arrived, so nobody wins by dropping.
 - A *session* is what a client has for a unit of work: Layer's session, a span, an observation, a run or a trace around

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import tempfile
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from environments import FOLDER, interpreter, variables
 from figures import Row, between, spread, table
+from openai_calls import ALWAYS, OWN
 
 if TYPE_CHECKING:
     from effort import Effort
@@ -20,18 +22,27 @@ if TYPE_CHECKING:
 
 TITLE = "Beginning"
 WORKER = Path(__file__).with_name("startup_worker.py")
+ALL = 4  # turns with all peers
+GOAL = "together cpu"  # by which the best are told
 PARTS = ("openai", "import", "init", "first call", "together", "together cpu", "process", "process cpu")
 
 
 def measure(effort: Effort, servers: Servers) -> list[Row]:
     """Start processes in turns, a peer's and a plain one in the same environment."""
     found: dict[str, dict[str, list[float]]] = {peer: defaultdict(list) for peer in effort.peers}
-    for at in effort.turns(10, 150, least=4):
-        for peer in effort.peers:
+    for at in effort.turns(30, 240, least=ALL):
+        for peer in contenders(found) if at >= ALL else effort.peers:
             took = {is_peer: once(peer, peer if is_peer else "none", servers) for is_peer in (at % 2 == 1, at % 2 == 0)}
             for part in PARTS:
                 found[peer][part].append(took[True][part] - took[False][part])
     return [{"client": peer, **{part: spread(parts[part]) for part in PARTS}} for peer, parts in found.items()]
+
+
+def contenders(found: dict[str, dict[str, list[float]]]) -> list[str]:
+    """Name those that go on after the first turns: Layer, nobody, and the best two of the peers."""
+    added = {peer: statistics.median(parts[GOAL]) for peer, parts in found.items() if peer not in OWN}
+    best = sorted(added, key=lambda peer: added[peer])[:2]
+    return [peer for peer in found if peer in ALWAYS or peer in best]
 
 
 def once(environment: str, peer: str, servers: Servers) -> dict[str, float]:

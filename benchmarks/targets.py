@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from figures import Row, table
-from openai_calls import is_recorded
+from openai_calls import OWN, is_recorded
 
 TITLE = "Beside the best peer"
-OWN = ("none", "layer", "layer_published")
 MIDDLE = 1  # of lower quartile, median and upper quartile
 NOISE = "lost in the noise"
 

@@ -14,10 +14,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
 import guard
+import openai_calls
+import startup
 from effort import Effort
 from figures import grid, spread, table
 from records import plain, records_in
 from servers import Request, Sink, unchunked
+from workers import Block
 
 
 def field(number: int, content: bytes) -> bytes:
@@ -113,6 +116,30 @@ def test_efforts_are_bounded_by_time() -> None:
     assert [0, 1] == list(Effort().turns(100, 0))
     assert [0] == list(Effort().turns(100, 0, least=1))
     assert [0, 1, 2, 3] == list(Effort().turns(4, 60))
+
+
+def block(wall: int, cpu: int) -> Block:
+    """A block of one call that takes so many microseconds."""
+    return Block([wall * 1000], 0, wall * 1000, 0, cpu * 1000, 0, 0, 1)
+
+
+def test_those_who_were_best_go_on() -> None:
+    """After the first start there are Layer, nobody, and who was best in a case that goes on, by clock or processor."""
+    added = {
+        ("chat 1 KB", "none"): (0, 0),
+        ("chat 1 KB", "layer"): (5, 90),
+        ("chat 1 KB", "layer_published"): (1, 1),
+        ("chat 1 KB", "langfuse"): (60, 50),
+        ("chat 1 KB", "otel"): (50, 60),
+        ("chat 1 KB", "opik"): (70, 70),
+        ("stream, 50 chunks", "logfire"): (10, 10),
+        ("embeddings", "opik"): (1, 1),  # which does not go on
+    }
+    blocks = {key: [(block(100, 100), block(100 + wall, 100 + cpu))] for key, (wall, cpu) in added.items()}
+    expected = ("none", "layer", "langfuse", "otel", "logfire")
+    assert expected == openai_calls.contenders(blocks, Effort().peers)
+    parts = {peer: {startup.GOAL: [float(len(peer))]} for peer in Effort().peers}
+    assert ["none", "layer", "opik", "otel"] == startup.contenders(parts)
 
 
 def test_tables_are_aligned() -> None:
