@@ -11,7 +11,7 @@ from ._drafts import LENIENT
 from ._platform import session_attributes
 from ._recording import Recorder
 from ._scrubbing import FULL, Scrubber
-from .delivery import BackgroundDelivery, InlineDelivery, Journal, Limits, Spool
+from .delivery import BackgroundDelivery, Limits
 from .exceptions import LayerInvalidConfigurationError
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from ._settings import Settings
     from ._wire import Wire
-    from .delivery import Sink
+    from .delivery._sink import Sink
+    from .delivery.spooling import Journal
     from .schemas import SessionRequest
 
 
@@ -58,6 +59,8 @@ def assemble(settings: Settings, environ: Mapping[str, str]) -> Parts:
             sending.load()
         sink = _background(settings, environ, sending, application_id, attributes)
     else:
+        from .delivery._inline import InlineDelivery
+
         sink = InlineDelivery(connections.wire)
     recorder = Recorder(sink, application_id, attributes, scrub)
     return Parts(settings, application_id, attributes, connections, scrub, sink, recorder)
@@ -87,6 +90,8 @@ def _background(
 def _journal(settings: Settings, application_id: str) -> Journal | None:
     if settings.spool_dir is None:
         return None
+    from .delivery.spooling import Journal, Spool
+
     try:
         spool = Spool(settings.spool_dir, f"{settings.base_url}\0{application_id}")
     except OSError as error:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ._ids import Session
     from ._scrubbing import Scrubber
     from ._wrapping import Arguments, Begin, BeginOf, Options
-    from .delivery import Sink
+    from .delivery._sink import Sink
     from .schemas import SessionActionKind, SessionRequest
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -21,8 +21,7 @@ class _WrongValueError(Exception):
     """Says what is wanted in place of a value."""
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One option: what it is called, where it may come from and what it must be.
 
     Attributes:
@@ -254,7 +253,7 @@ OPTIONS: list[Option] = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Settings:
     """The options of one `init`, checked. What each means stands in `OPTIONS`.
 

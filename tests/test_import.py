@@ -111,6 +111,24 @@ layer.shutdown()
     } == seen
 
 
+def test_what_was_not_asked_for_is_not_loaded() -> None:
+    """`init` loads neither a spool nor the other way to deliver, unless it is told to use them."""
+    seen = run(
+        """
+import json, sys, tempfile
+from layer_sdk import layer
+PARTS = {"layer_sdk.delivery." + name for name in ("_inline", "_journal", "_segment", "_sink", "_spool")}
+found = []
+for options in ({}, {"delivery": "inline"}, {"spool_dir": tempfile.mkdtemp()}):
+    layer.init(base_url="http://127.0.0.1:9", application_id="a", **options)
+    layer.shutdown(0.01)
+    found.append(sorted(name.rpartition(".")[2] for name in PARTS & set(sys.modules)))
+print(json.dumps({"loaded": found}))
+"""
+    )
+    assert {"loaded": [[], ["_inline"], ["_inline", "_journal", "_segment", "_spool"]]} == seen
+
+
 def test_httpx_is_loaded_with_the_raw_client_alone() -> None:
     """Neither delivery nor an explicit call loads it: openai looks into `sys.modules` for it while a worker imports."""
     seen = run(

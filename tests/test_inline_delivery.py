@@ -13,11 +13,12 @@ import requests
 from layer_sdk import Layer, LayerAuthError, LayerRequestError
 from layer_sdk._ids import new_session_id
 from layer_sdk.auth import AuthProvider
-from layer_sdk.delivery import InlineDelivery, Sink
+from layer_sdk.delivery._inline import InlineDelivery
 from scripted_server import ACCEPTED, CREATED, SESSION, Answer, Asked, ScriptedServer
 
 if TYPE_CHECKING:
     from conftest import MakeLayer
+    from layer_sdk.delivery._sink import Sink
 
 Recorded = Callable[[str], "dict[str, Any]"]
 Scripted = Callable[..., ScriptedServer]

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layer_sdk import LayerHTTPError, LayerRequestError
-from layer_sdk.delivery import Stats
-from layer_sdk.delivery._stats import reason
+from layer_sdk.delivery._stats import Stats, reason
 
 NOTHING = {"accepted": 0, "sent": 0, "queued": 0, "in_flight": 0, "dead_lettered": 0, "dropped": {}}
 

@@ -34,7 +34,7 @@ _directory = click.argument("directory", type=click.Path(path_type=Path))
 @_directory
 def list_(directory: Path) -> None:
     """Show the segments, and which process holds them."""
-    from layer_sdk.delivery import list_segments
+    from layer_sdk.delivery.spooling import list_segments
 
     with _told():
         segments = list_segments(directory)
@@ -50,7 +50,7 @@ def list_(directory: Path) -> None:
 @_directory
 def delete(directory: Path) -> None:
     """Delete what no living process holds."""
-    from layer_sdk.delivery import purge_segments
+    from layer_sdk.delivery.spooling import purge_segments
 
     with _told():
         deleted = purge_segments(directory)
@@ -91,7 +91,7 @@ def _sent(directory: Path, ends: float) -> dict[str, Any]:
 
 def _tell(stats: dict[str, Any], directory: Path) -> None:
     """Say what became of the records, once the sender has let go of what it could not send."""
-    from layer_sdk.delivery import list_segments
+    from layer_sdk.delivery.spooling import list_segments
 
     # The disk is asked for what is left: what nobody took over in time is in no account.
     left = sum(each.records for each in list_segments(directory) if not each.is_alive)

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layer_sdk.delivery import MAX_SPOOL_BYTES, list_segments
+from layer_sdk.delivery.spooling import MAX_SPOOL_BYTES, list_segments
 
 from ._report import Verdict, failure, ok, warning
 

@@ -8,7 +8,7 @@ import pytest
 
 from chaos.recorded import MakeBackground, numbers, record
 from layer_sdk.cli import main
-from layer_sdk.delivery import list_segments
+from layer_sdk.delivery.spooling import list_segments
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -66,9 +66,8 @@ POSTED = {
     "/audio/translations": TEXT_OF_AUDIO,
     "/audio/speech": SPEECH,
 }
-RESPONSE_PATH = re.compile(r"/responses/([^/?]+)(/cancel)?")
-# `/chat/completions` stands before `/completions`: the first that fits is taken.
-PATHS = re.compile("(?:" + "|".join(sorted(map(re.escape, POSTED), key=len, reverse=True)) + ")$")
+RESPONSE_PATH = r"/responses/([^/?]+)(/cancel)?"
+PATHS = sorted(POSTED, key=len, reverse=True)  # `/chat/completions` stands before `/completions`: the first that fits
 
 
 class Route(NamedTuple):
@@ -102,10 +101,10 @@ def route_of(method: str, url: str) -> Route | None:
 
 def _unusual(url: str, *, is_post: bool) -> Route | None:
     path = "/" + url.partition("?")[0].strip("/")
-    found = PATHS.search(path) if is_post else None
+    found = next(filter(path.endswith, PATHS), None) if is_post else None
     if found is not None:
-        return ROUTES[found[0]]
-    later = RESPONSE_PATH.fullmatch(path[path.find("/responses/") :]) if "/responses/" in path else None
+        return ROUTES[found]
+    later = re.fullmatch(RESPONSE_PATH, path[path.find("/responses/") :]) if "/responses/" in path else None
     if later is None or bool(later[2]) != is_post:
         return None
     return Route(LATER, "/responses/{id}", later[1])
