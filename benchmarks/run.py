@@ -107,9 +107,10 @@ def measured(name: str, effort: Effort, servers: Servers) -> list[Any]:
 
 
 def write(facts: dict[str, str], found: dict[str, list[Any]]) -> None:
-    """Keep the figures, draw the plots and write the page."""
+    """Keep the figures, draw the plots and write the page, as `--render` would of what is kept."""
+    found = rounded(found)
     FIGURES.parent.mkdir(exist_ok=True)
-    FIGURES.write_text(json.dumps({"about": facts, "found": rounded(found)}, indent=1) + "\n", "utf-8")
+    FIGURES.write_text(json.dumps({"about": facts, "found": found}, indent=1) + "\n", "utf-8")
     draw(FIGURES, FIGURES.parent)
     page = DOCS / "benchmarks.md"
     page.write_text(written(facts, found, plots=True), "utf-8")

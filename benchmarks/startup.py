@@ -75,7 +75,8 @@ def written(rows: list[Row]) -> str:
 Milliseconds more than with the plain client, median and quartiles of processes started in turns: importing openai and
 making a client (there is a peer that is imported with it), importing the peer, setting it up, and the first call. What
 one step has imported the next need not, so the first call may take less; what counts is all together. The whole process
-makes one call and ends as usual, so what is left is sent at its end.
+makes one call and ends as usual, so what is left is sent at its end. After {ALL} turns only Layer, the plain client and
+the best two of the peers go on.
 
 {cells}
 """
