@@ -67,7 +67,8 @@ POSTED = {
     "/audio/speech": SPEECH,
 }
 RESPONSE_PATH = r"/responses/([^/?]+)(/cancel)?"
-PATHS = sorted(POSTED, key=len, reverse=True)  # `/chat/completions` stands before `/completions`: the first that fits
+# The first that fits is taken: `/chat/completions` ends as `/completions` does.
+PATHS = sorted(POSTED, key=len, reverse=True)
 
 
 class Route(NamedTuple):
