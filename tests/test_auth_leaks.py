@@ -245,6 +245,16 @@ def is_public(text: str) -> bool:
     return not any(form in text for form in FORMS)
 
 
+def is_named(value: Any) -> bool:
+    """Tell whether a token in what is for people to read stands in a field for tokens as well.
+
+    Where it does not, nobody can know that it is one.
+    """
+    if not isinstance(value, dict) or TOKEN not in (value.get("error"), value.get("error_description")):
+        return True
+    return any(name.endswith("token") and each == TOKEN for name, each in value.items())
+
+
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -257,11 +267,8 @@ VALUES = st.recursive(
 )
 NAMES = ["access_token", "token_type", "expires_in", "error", "error_description", "scope", "refresh_token"]
 FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, VALUES))
-BODIES = (
-    st.binary(max_size=200).filter(lambda value: is_public(value.decode("latin-1")))
-    | FIELDS.map(lambda fields: json.dumps(fields).encode())
-    | VALUES.map(lambda value: json.dumps(value).encode())
-)
+SAID = (FIELDS | VALUES).filter(is_named).map(lambda value: json.dumps(value).encode())
+BODIES = SAID | st.binary(max_size=200).filter(lambda value: is_public(value.decode("latin-1")))
 HEADERS = st.dictionaries(
     st.sampled_from(
         [
