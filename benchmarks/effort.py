@@ -17,8 +17,15 @@ PEERS = (
     "otel",
     "logfire",
 )
+OWN = ("none", "layer", "layer_published")  # that are no peers
+ALWAYS = ("none", "layer")
 QUICK_PEERS = ("none", "layer", "openinference", "langfuse")
 LEAST = 2
+
+
+def best(added: dict[str, float], count: int = 1) -> list[str]:
+    """Name the peers to whose calls the least was added."""
+    return sorted((client for client in added if client not in OWN), key=lambda client: added[client])[:count]
 
 
 class Effort(NamedTuple):

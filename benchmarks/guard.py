@@ -40,8 +40,8 @@ class Stage(NamedTuple):
 STAGES = {
     "dumps": Stage(200),
     "post": Stage(50),
-    "plain": Stage(50),
     "pieces": Stage(20),
+    "plain": Stage(50),
     "capture": Stage(50),
     "listen": Stage(20),
     "enqueue": Stage(200),

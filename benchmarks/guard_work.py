@@ -9,11 +9,12 @@ import gc
 import json
 import os
 import sys
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import httpx
 import requests
 from openai import OpenAI
+from servers import events
 
 from layer_sdk import Layer
 
@@ -23,25 +24,14 @@ TEXT = ("Where is my order? " * 56)[:1024]
 SHORT: dict[str, Any] = {"messages": [{"role": "user", "content": TEXT}]}
 LONG: dict[str, Any] = {"messages": [{"role": "user", "content": TEXT}] * 32}
 ACTION: dict[str, Any] = {"kind": "completion_prompt", "attributes": {"model.id": "gpt-4o-mini"}}
-ABOUT = {
+ANSWER = {
     "id": "chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG",
     "object": "chat.completion",
     "created": 1772443800,
     "model": "gpt-4o-mini",
-}
-ANSWER = {
-    **ABOUT,
     "choices": [{"index": 0, "message": {"role": "assistant", "content": TEXT}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 230, "completion_tokens": 210, "total_tokens": 440},
 }
-DELTAS: list[dict[str, str]] = [{"role": "assistant", "content": ""}, *[{"content": " and then"}] * 48, {}]
-
-
-def events() -> Iterator[bytes]:
-    """Write an answer in pieces; the one that adds nothing is the last."""
-    for delta in DELTAS:
-        choice = {"index": 0, "delta": delta, "finish_reason": None if delta else "stop"}
-        yield b"data: %s\n\n" % json.dumps({**ABOUT, "choices": [choice]}).encode()
 
 
 def stage(name: str, work: Callable[[], object], times: int, rest: Callable[[], object] = gc.collect) -> None:
@@ -134,8 +124,8 @@ def main() -> None:
     stage("dumps", lambda: json.dumps(SHORT), 200)
     stage("post", lambda: bare.post(f"{sink}/guard/v1/sessions/post", body), 50)
     call, read = chat(), stream()
-    stage("plain", call, 50)
     stage("pieces", read, 20)
+    stage("plain", call, 50)  # right before what it is taken from
     on_the_callers_thread(hole, call, read)
     to_the_end(sink)
     os._exit(0)  # the end of a process is not what is counted

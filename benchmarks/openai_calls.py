@@ -15,6 +15,7 @@ import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from effort import ALWAYS, best
 from figures import Row, between, grid, p99, spread
 from records import CALLS
 from servers import CHUNKS, counted
@@ -57,8 +58,6 @@ MEASURES = (
 WARM_UP = 20
 WAVES = 6  # of calls at the same time, until the client has all the connections that it comes to have
 SECONDS = 1500  # after which there is no further start
-OWN = ("none", "layer", "layer_published")
-ALWAYS = ("none", "layer")
 Blocks = list[tuple[Block, Block]]
 
 
@@ -92,9 +91,9 @@ def contenders(blocks: dict[tuple[str, str], Blocks], peers: tuple[str, ...]) ->
             added = {
                 peer: statistics.median(getattr(each, part) - getattr(plain, part) for plain, each in taken)
                 for (case, peer), taken in blocks.items()
-                if case == title and peer not in OWN
+                if case == title
             }
-            found.update(sorted(added, key=lambda peer: added[peer])[:1])
+            found.update(best(added))
     return tuple(peer for peer in peers if peer in found)
 
 

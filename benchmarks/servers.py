@@ -129,10 +129,14 @@ def about(kind: str) -> dict[str, Any]:
 def stream() -> bytes:
     """Write a streamed answer, each event an HTTP chunk."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"".join(b"%x\r\n%s\r\n" % (len(event), event) for event in [*events(), b""])
+
+
+def events() -> list[bytes]:
+    """Write the events of a streamed answer."""
     deltas = [{"role": "assistant", "content": ""}, *[{"content": " and then"}] * (CHUNKS - 2), {}]
-    events = [json.dumps(chunk(delta)) for delta in deltas] + ["[DONE]"]
-    parts = [f"data: {event}\n\n".encode() for event in events]
-    return head + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in [*parts, b""])
+    texts = [json.dumps(chunk(delta)) for delta in deltas] + ["[DONE]"]
+    return [f"data: {text}\n\n".encode() for text in texts]
 
 
 def chunk(delta: dict[str, str]) -> dict[str, Any]:

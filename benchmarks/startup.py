@@ -12,9 +12,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from effort import ALWAYS, best
 from environments import FOLDER, interpreter, variables
 from figures import Row, between, spread, table
-from openai_calls import ALWAYS, OWN
 
 if TYPE_CHECKING:
     from effort import Effort
@@ -40,9 +40,8 @@ def measure(effort: Effort, servers: Servers) -> list[Row]:
 
 def contenders(found: dict[str, dict[str, list[float]]]) -> list[str]:
     """Name those that go on after the first turns: Layer, nobody, and the best two of the peers."""
-    added = {peer: statistics.median(parts[GOAL]) for peer, parts in found.items() if peer not in OWN}
-    best = sorted(added, key=lambda peer: added[peer])[:2]
-    return [peer for peer in found if peer in ALWAYS or peer in best]
+    going = {*ALWAYS, *best({peer: statistics.median(parts[GOAL]) for peer, parts in found.items()}, 2)}
+    return [peer for peer in found if peer in going]
 
 
 def once(environment: str, peer: str, servers: Servers) -> dict[str, float]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, NamedTuple
 
+from effort import best
 from figures import Row, table
-from openai_calls import OWN, is_recorded
+from openai_calls import is_recorded
 
 TITLE = "Beside the best peer"
 MIDDLE = 1  # of lower quartile, median and upper quartile
@@ -69,12 +70,12 @@ def line(target: Target, rows: list[Row]) -> list[str]:
     fitting = [row for row in rows if "call" not in row or (row["call"] == target.case and is_recorded(row))]
     values = {row["client"]: target.read(row) for row in fitting}
     noise = abs(values.get("none", 0.0))
-    peers = {client: value for client, value in values.items() if client not in OWN}
-    if "layer" not in values or not peers:
+    first = next(iter(best(values)), None)
+    if "layer" not in values or first is None:
         return [target.figure, target.case, *["not measured"] * 4, aim(target)]
-    best = min(peers, key=lambda client: peers[client])
-    ratio = NOISE if peers[best] <= noise else f"{values['layer'] / peers[best]:.2f}"
-    return [target.figure, target.case, f"{values['layer']:,.0f}", f"{peers[best]:,.0f}", best, ratio, aim(target)]
+    least = values[first]
+    ratio = NOISE if least <= noise else f"{values['layer'] / least:.2f}"
+    return [target.figure, target.case, f"{values['layer']:,.0f}", f"{least:,.0f}", first, ratio, aim(target)]
 
 
 def aim(target: Target) -> str:

@@ -33,9 +33,11 @@ class Own:
         return next(self._items)
 
 
-def stream_of(iterator: Iterator[Any]) -> tuple[Any, list[Any], list[tuple[str, type | None]]]:
+def stream_of(
+    iterator: Iterator[Any], source: Source | None = None
+) -> tuple[Any, list[Any], list[tuple[str, type | None]]]:
     """Listen in on a stream; it, what is heard of it, and how it ended."""
-    stream = SimpleNamespace(_iterator=iterator, response=SimpleNamespace(stream=Source()))
+    stream = SimpleNamespace(_iterator=iterator, response=SimpleNamespace(stream=source or Source()))
     heard: list[Any] = []
     ends: list[tuple[str, type | None]] = []
 
@@ -97,10 +99,8 @@ def test_close_of_the_iterator_is_not_the_hosts() -> None:
         yield "a"
         source.close()
 
-    stream = SimpleNamespace(_iterator=closing(), response=SimpleNamespace(stream=source))
-    ends: list[str] = []
-    tap(stream, [].append, lambda end, _: ends.append(end), Call(()), (), is_async=False)
-    assert (["a"], [COMPLETE]) == (list(stream._iterator), ends)
+    stream, _, ends = stream_of(closing(), source)
+    assert (["a"], [(COMPLETE, None)]) == (list(stream._iterator), ends)
 
 
 def test_iterator_looks_as_before() -> None:
