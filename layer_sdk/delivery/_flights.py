@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ._lane import Flight, Request
     from ._limits import Limits
     from ._losses import OnDrop
+    from ._outcome import Outcome
     from ._record import Record
 
 PATIENCE = 0.5  # seconds after which one who waits looks whether there are workers still
@@ -170,7 +171,7 @@ class Flights:
         while following is not None and following.flight is None:
             following = self._prepare(following.lane, following.unready)
         if following is not None and following.flight is not None:
-            self._carry(following.lane, following.flight, is_probe=following.is_probe)
+            self._carry(following, following.flight)
         if self.is_left:
             return
         while self._arrivals.refusals:
@@ -179,7 +180,8 @@ class Flights:
         self.tell()
         self._on_landed()
 
-    def _carry(self, lane: Lane, flight: Flight, *, is_probe: bool) -> None:
+    def _carry(self, job: Job, flight: Flight) -> None:
+        lane = job.lane
         if self._journal is not None and not lane.attempts and not flight.was_sent:
             self._journal.note(lane.session_id, flight)
         lane.attempts += 1
@@ -187,24 +189,28 @@ class Flights:
         given, outcome = self.carrier.carry(lane.session_id, flight)
         if self.is_left:
             return  # a greenlet that came along into a forked child: this flight is the parent's
-        with self.door.locked():
-            self.gate.leave(was_probe=is_probe)
-            self._pace += (time.monotonic() - began - self._pace) / RECENT
-            lane.is_flying = False
-            if given is not None and given != lane.session_id:
-                self.carrier.rename(lane.session_id, given)
-            try:
-                if lane.flight is flight:  # else it was given up while it was under way
-                    self._arrivals.settle(lane, flight, outcome, is_probe=is_probe)
-            finally:
-                self.lanes.tidy(lane)
-            if self.callers and self.gate.is_shut(time.monotonic()):
-                self.release_callers(outcome.error)
-            self._call_waiting()
-            if is_probe:
-                self.workers.wake()
+        self.door.hold(self._land, job, given, outcome, time.monotonic() - began)
         if not isinstance(outcome.error, (Exception, type(None))) and not self.workers.is_mine:
             raise outcome.error  # Ctrl-C, say, while a thread of the host's sent for want of workers
+
+    def _land(self, job: Job, given: UUID | None, outcome: Outcome, seconds: float) -> None:
+        """Act on what came of a flight that took so long. Call inside."""
+        lane, flight = job.lane, job.flight
+        self.gate.leave(was_probe=job.is_probe)
+        self._pace += (seconds - self._pace) / RECENT
+        lane.is_flying = False
+        if given is not None and given != lane.session_id:
+            self.carrier.rename(lane.session_id, given)
+        try:
+            if flight is not None and lane.flight is flight:  # else it was given up while it was under way
+                self._arrivals.settle(lane, flight, outcome, is_probe=job.is_probe)
+        finally:
+            self.lanes.tidy(lane)
+        if self.callers and self.gate.is_shut(time.monotonic()):
+            self.release_callers(outcome.error)
+        self._call_waiting()
+        if job.is_probe:
+            self.workers.wake()
 
     def release_callers(self, error: BaseException | None = None) -> None:
         """Let explicit calls go, where the server is not to be reached soon."""
@@ -222,11 +228,14 @@ class Flights:
         batch = self.builder.build(builds)
         if self.is_left:
             return None
-        with self.door.locked():
-            following = self._take_in(lane, found, batch)
-            self._call_waiting()
+        following = self.door.hold(self._after_preparing, lane, found, batch)
         if batch.interruption is not None:
             raise batch.interruption
+        return following
+
+    def _after_preparing(self, lane: Lane, found: list[tuple[Record, Request | None]], batch: Batch) -> Job | None:
+        following = self._take_in(lane, found, batch)
+        self._call_waiting()
         return following
 
     def _take_in(self, lane: Lane, found: list[tuple[Record, Request | None]], batch: Batch) -> Job | None:
@@ -234,17 +243,22 @@ class Flights:
         lane.is_flying = False
         if self.lanes.get(lane.session_id) is not lane:
             return None  # it was given up in the meantime
-        before = lane.size
-        gone = lane.load(found)
-        self.account.bytes += lane.size - before + sum(record.size for record in gone)
-        if gone:
-            self.lanes.drop(lane, gone, "spool_lost")
+        if found:
+            self._put_loaded(lane, found)
         if batch.made:
             self._put(lane, batch.made)
         if lane.records and batch.interruption is None and self.gate.opens_at <= time.monotonic():
             return self._job_of(lane, is_late=batch.is_late)
         self.lanes.tidy(lane)
         return None
+
+    def _put_loaded(self, lane: Lane, found: list[tuple[Record, Request | None]]) -> None:
+        """Have what came back from disk take its place; what did not is lost."""
+        before = lane.size
+        gone = lane.load(found)
+        self.account.bytes += lane.size - before + sum(record.size for record in gone)
+        if gone:
+            self.lanes.drop(lane, gone, "spool_lost")
 
     def _put(self, lane: Lane, made: dict[Record, Made]) -> None:
         """Have what was made of records take their places. Call inside."""
@@ -331,8 +345,10 @@ class Flights:
 
     def _call_waiting(self) -> None:
         """Wake those who wait, if there is what one of them waits for: not each time that something has changed."""
-        if any(is_met() for is_met in self._waits):
-            self.door.changed.notify_all()
+        for is_met in self._waits:
+            if is_met():
+                self.door.changed.notify_all()
+                return
 
     def drain(self) -> None:
         """Nothing more is to come: have everything tried that waits, however often it has failed."""

@@ -155,29 +155,38 @@ class Workers:
                     self._flights.call_workers()
 
     def _turn(self, *, is_hot: bool) -> bool:
-        with self._flights.door.locked():
-            if self._flights.is_left or not ((is_hot and self._goes_on()) or self._wait_for_work()):
-                # Now, with the lock held since it was seen that there is nothing to do: what comes next starts another.
-                self._alive.discard(threading.current_thread())
-                self._leave()
-                return False
-            job = self._take() if self._flights.carrier.is_loaded else None
+        door = self._flights.door
+        is_needed, job = door.hold(self._next_job, is_hot)
         if job is None:
-            self._flights.carrier.load()  # before anything is taken: it may be given up in the meantime
-            return True
+            if is_needed:
+                self._flights.carrier.load()  # before anything is taken: it may be given up in the meantime
+            return is_needed
         try:
             self._flights.fly(job)
         finally:
-            with self._flights.door.locked():
-                self._flying -= 1
+            door.hold(self._land)
         return True
+
+    def _next_job(self, is_hot: bool) -> tuple[bool, Job | None]:  # noqa: FBT001  (what `hold` is given)
+        """Wait for work, and take it; whether this worker is needed any more, and what it is to do. Call inside."""
+        if self._flights.is_left or not ((is_hot and self._goes_on()) or self._wait_for_work()):
+            # Now, with the lock held since it was seen that there is nothing to do: what comes next starts another.
+            self._alive.discard(threading.current_thread())
+            self._leave()
+            return False, None
+        return True, self._take() if self._flights.carrier.is_loaded else None
+
+    def _land(self) -> None:
+        self._flying -= 1
 
     def _take(self) -> Job:
         job = self._flights.take()
         self._taken = time.monotonic()
         self._flying += 1
         self._leave()
-        self._flights.call_workers()  # somebody has to wait, so that whatever becomes due meanwhile is seen
+        due = self._flights.lanes.first_due()
+        if due is not None:
+            self.call_for(due)  # somebody has to wait, so that whatever becomes due meanwhile is seen
         return job
 
     def _leave(self) -> None:
