@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ ANSWERS = st.fixed_dictionaries(
     {"choices": CHOICES},
     optional={"id": VALUES, "model": VALUES, "usage": USAGE, "created": VALUES, "error": VALUES, "status": VALUES},
 )
-TIMES: dict[str, Any] = {"start_time": "2026-03-02T09:30:00Z", "end_time": "2026-03-02T09:30:01Z"}
+TIMES: dict[str, Any] = {name: datetime(2026, 3, 2, 9, 30, tzinfo=timezone.utc) for name in ("start_time", "end_time")}
 FULL: dict[str, Any] = {
     "id": "chatcmpl-1",
     "model": "gpt-4o",
@@ -145,8 +146,8 @@ def test_weight_is_that_of_the_copy(text: str) -> None:
     )
     content = json.dumps({**FULL, "choices": [{"message": {"role": "assistant", "content": text}}]}, ensure_ascii=False)
     for words in (*_chat.ask(asked), *_observer._words_of(CHAT, asked, content.encode(), None)):
-        _, size = weighed_action(words, {}, is_copied=False)
-        assert pytest.approx(weighed_action(words, {}, is_copied=True)[1], rel=0.1) == size
+        _, size = weighed_action(words, TIMES, is_copied=False)
+        assert pytest.approx(weighed_action(words, TIMES, is_copied=True)[1], rel=0.1) == size
 
 
 def test_times_win() -> None:
@@ -160,10 +161,10 @@ def test_copy_is_nobody_else_s() -> None:
     """Where somebody may change an action, it holds nothing that another one holds as well."""
     shared = {"messages": [{"role": "user"}]}
     words = Plain({"kind": "embeddings", "data": shared, "scanners": [{"name": "n", "data": shared}]})
-    changed, _ = weighed_action(words, {}, is_copied=True)
+    changed, _ = weighed_action(words, TIMES, is_copied=True)
     assert isinstance(changed.data, dict)
     changed.data["messages"][0]["role"] = "changed"
-    kept, _ = weighed_action(words, {}, is_copied=False)
+    kept, _ = weighed_action(words, TIMES, is_copied=False)
     assert {"messages": [{"role": "user"}]} == kept.data
     assert {"name": "n", "data": shared} == words.fields["scanners"][0]
 

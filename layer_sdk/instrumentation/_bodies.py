@@ -8,6 +8,8 @@ from functools import update_wrapper
 from math import isfinite
 from typing import TYPE_CHECKING, Any, AsyncIterator, Callable
 
+from layer_sdk._plain import MAX_DEPTH
+
 from ._base import CLOSED, COMPLETE
 from ._snapshot import without_nones
 from ._streams import Tap, hook_close, keep_open
@@ -132,7 +134,9 @@ def plain_json(content: bytes) -> Any:
     """
     if b"\\" in content and b"\\u" in content:  # the first is quicker to see
         raise ValueError("not plain: it may hold half of a surrogate pair")
-    return without_nones(_decode(content.decode("utf-8")))
+    found = _decode(content.decode("utf-8"))
+    may_be_deep = content.count(b"{") + content.count(b"[") > MAX_DEPTH
+    return without_nones(found) if may_be_deep or b"null" in content else found
 
 
 def _no_number(written: str) -> float:

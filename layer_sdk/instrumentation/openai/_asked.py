@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable
+from typing import Any
 
 from layer_sdk._json import to_json_or_repr
 from layer_sdk.instrumentation._base import COMPLETE, FAILED, Fields, Heard
@@ -12,7 +12,6 @@ from layer_sdk.instrumentation._frozen import frozen, thaw
 CONTENT = frozenset(
     {"messages", "prompt", "input", "instructions", "file", "image", "mask", "stream", "encoding_format"}
 )
-FACTS = ("service_tier", "system_fingerprint", "status")
 ID = "id"
 NO_CHOICES: Fields = {"message": "The answer holds no choices", "details": {"type": "no_choices"}}
 
@@ -32,12 +31,13 @@ class Asked:
         is_background: Whether the answer is to be made in the background, and fetched later.
     """
 
-    __slots__ = ("_body", "base_url", "files", "is_background", "path", "size", "version")
+    __slots__ = ("_attributes", "_body", "base_url", "files", "is_background", "path", "size", "version")
 
     def __init__(self, path: str, version: str, sent: Any, files: list[Fields], base_url: Any) -> None:
         self.path = path
         self.version = version
         self._body, self.size = frozen(sent)
+        self._attributes: Fields | None = None
         self.files = files
         self.base_url = base_url
         known = sent if type(sent) is dict else self._body
@@ -53,13 +53,15 @@ class Asked:
 
     @property
     def attributes(self) -> Fields:
-        """What is known of both the question and the answer."""
-        return {
-            "stream": bool(self.body.get("stream")),
-            "openai.version": self.version,
-            "openai.endpoint": self.path,
-            "openai.host": to_json_or_repr(str(getattr(self.base_url, "host", "") or "")),
-        }
+        """What is known of both the question and the answer; nobody changes it."""
+        if self._attributes is None:
+            self._attributes = {
+                "stream": bool(self.body.get("stream")),
+                "openai.version": self.version,
+                "openai.endpoint": self.path,
+                "openai.host": to_json_or_repr(str(getattr(self.base_url, "host", "") or "")),
+            }
+        return self._attributes
 
     @property
     def parameters(self) -> Fields:
@@ -81,7 +83,9 @@ class Asked:
             "model.requested": asked,
             "model.completion_id": body.get(ID),
             "model.created": _seconds(body.get("created", body.get("created_at"))),
-            **{f"model.{name}": body.get(name) for name in FACTS},
+            "model.service_tier": body.get("service_tier"),
+            "model.system_fingerprint": body.get("system_fingerprint"),
+            "model.status": body.get("status"),
             "stream.end": FAILED if heard.end is not None and refusal_of(answer) is not None else heard.end,
             **self.attributes,
             **heard.attributes,
@@ -98,11 +102,7 @@ def _seconds(moment: Any) -> Any:
     return int(moment) if isinstance(moment, float) else moment
 
 
-USAGE = (
-    ("prompt_tokens", ("prompt_tokens", "input_tokens")),
-    ("completion_tokens", ("completion_tokens", "output_tokens")),
-    ("total_tokens", ("total_tokens",)),
-)
+USAGE = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"), ("total_tokens", ""))
 DETAILS = (
     ("cached_tokens", ("prompt_tokens_details", "input_tokens_details", "input_token_details")),  # the last is audio's
     ("reasoning_tokens", ("completion_tokens_details", "output_tokens_details")),
@@ -118,22 +118,19 @@ def usage_of(answer: Any) -> list[Fields] | None:
     usage = answer.get("usage") if isinstance(answer, dict) else None
     if not isinstance(usage, dict):
         return None
-    counts: Fields = {name: _first(usage, names) for name, names in USAGE}
+    told: Fields = {}
+    for name, other in USAGE:
+        found = usage.get(name)
+        count = usage.get(other) if found is None else found
+        if count is not None:
+            told[name] = count
     for name, groups in DETAILS:
-        details = _first(usage, groups)
+        details = next((usage[group] for group in groups if usage.get(group) is not None), None)
         if isinstance(details, dict):
-            counts[name] = details.get(name)
-            counts[groups[0]] = details
-    told = {name: count for name, count in counts.items() if count is not None}
+            if details.get(name) is not None:
+                told[name] = details[name]
+            told[groups[0]] = details
     return [{"name": "usage", "data": told or usage}]
-
-
-def _first(fields: Fields, names: Iterable[str]) -> Any:
-    for name in names:
-        found = fields.get(name)
-        if found is not None:
-            return found
-    return None
 
 
 def same(answer: Any) -> Any:

@@ -39,7 +39,7 @@ def hear(asked: Asked, answer: Any, heard: Heard) -> Iterable[Said]:
 def _message(choice: Fields) -> Fields:
     message = choice.get("message")
     fields = message if isinstance(message, dict) else {}
-    told = {name: value for name, value in fields.items() if name not in CALLS and value not in (None, [])}
+    told = {name: value for name, value in fields.items() if name not in CALLS and value is not None and value != []}
     audio = told.get("audio")
     if isinstance(audio, dict) and "data" in audio:
         told["audio"] = {**audio, "data": f"<{len(str(audio['data']))} characters of base64>"}
