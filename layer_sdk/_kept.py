@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import logging
 import re
+from functools import lru_cache
 from typing import Any, Iterator, Mapping, NamedTuple, Protocol, Sequence
 
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -31,7 +32,7 @@ BUFFER = io.DEFAULT_BUFFER_SIZE  # http.client reads as much at first
 _WORDS = rb"[!-~][ -~]*(?<! )"
 _common_head = re.compile(
     rb"HTTP/1\.1 (20[0-2]) (" + _WORDS + rb")\r\n((?:[A-Za-z0-9-]+: " + _WORDS + rb"\r\n){1,50})\r\n"
-).match
+).fullmatch
 _common_length = re.compile(r"[0-9]{1,6}").fullmatch
 # Headers of an answer that have it mean something else, or somebody do something.
 MEANINGFUL = {"content-encoding", "retry-after", "set-cookie", "set-cookie2", "transfer-encoding"}
@@ -81,8 +82,7 @@ class _Head(NamedTuple):
     status: int
     reason: str
     headers: Fields
-    begin: int
-    end: int
+    length: int
 
 
 class _Attempt:
@@ -117,25 +117,26 @@ class _Attempt:
             self._socket.settimeout(seconds)
 
     def _answer(self) -> Received | None:
-        head = _head_of(self._received) if self._receive(BUFFER) else None
+        begin = self._received.find(b"\r\n\r\n") + 4 if self._receive(BUFFER) else 0
+        head = _head_of(self._received[:begin])
         if head is None:
             return None
-        while len(self._received) < head.end:
-            if not self._receive(head.end - len(self._received)):
+        end = begin + head.length
+        while len(self._received) < end:
+            if not self._receive(end - len(self._received)):
                 return None
-        if len(self._received) > head.end:
+        if len(self._received) > end:
             return None
-        return Received(head.status, head.reason, head.headers, self._received[head.begin :])
+        return Received(head.status, head.reason, head.headers, self._received[begin:])
 
     def _receive(self, size: int) -> bool:
-        buffer = bytearray(size)
         try:
-            count = self._socket.recv_into(buffer)
+            received = self._socket.recv(size)
         except OSError as error:
             self._receiving = error
             return False
-        self._received += bytes(memoryview(buffer)[:count])
-        return bool(count)
+        self._received += received
+        return bool(received)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
@@ -261,9 +262,10 @@ def _written(connection: Any, path: str, asking: Request, headers: Headers) -> S
     return Secret("\r\n".join([begin, *lines.reveal(), "\r\n"]).encode("ascii") + (asking.body or b""))
 
 
-def _head_of(received: bytes) -> _Head | None:
+@lru_cache(maxsize=32)  # but for the time, and a number that some servers give it, one is as another
+def _head_of(written: bytes) -> _Head | None:
     """Read the head of an answer; None where it is not of the common kind."""
-    match = _common_head(received)
+    match = _common_head(written)
     if match is None:
         return None
     fields = [line.split(": ", 1) for line in match[3].decode("ascii").splitlines()]
@@ -277,6 +279,5 @@ def _head_of(received: bytes) -> _Head | None:
     )
     if not is_common:
         return None
-    begin = match.end()
     headers = Fields([name for name, _ in fields], values)
-    return _Head(int(match[1]), match[2].decode("ascii"), headers, begin, begin + int(length))
+    return _Head(int(match[1]), match[2].decode("ascii"), headers, int(length))

@@ -14,7 +14,7 @@ import re
 import time
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any, Mapping, MutableMapping, NamedTuple, Optional, Tuple
+from typing import Any, Iterable, Mapping, MutableMapping, NamedTuple, Optional, Tuple
 
 import requests
 from requests import exceptions as failed
@@ -41,7 +41,6 @@ _PATH = r"(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*)*/?"
 _QUERY = r"\?[A-Za-z0-9_~!$&'()*+,;=:@./?-]+"
 _plain_url = re.compile(rf"(https?://(?:{_HOST})(?::[1-9][0-9]{{0,4}})?)({_PATH})({_QUERY})?").fullmatch
 
-_plain_text = re.compile(r"[ -~]*").fullmatch
 PECULIAR_HEADERS = {"content-length", "cookie", "host", "transfer-encoding"}  # requests has ways of its own with them
 BODILESS_METHODS = {"GET", "HEAD"}
 
@@ -261,15 +260,20 @@ def _usual_limits(connect: float | None, read: float | None) -> Timeout:
 def _is_plain(headers: Mapping[str, Any]) -> bool:
     """Tell whether headers are such that requests and HTTP take them as they are."""
     try:
-        is_text = _plain_text("".join([*headers, *headers.values()])) is not None
+        return _are_texts(headers.values()) and _are_names(tuple(headers))
     except TypeError:
         return False
-    return (
-        is_text
-        and "\n " not in "\n".join(["", *headers, *headers.values()])  # none begins with a blank
-        and ":" not in "".join(headers)
-        and PECULIAR_HEADERS.isdisjoint(map(str.lower, headers))
-    )
+
+
+def _are_texts(values: Iterable[str]) -> bool:
+    """Tell whether all are printable ASCII, and none begins with a blank."""
+    text = "".join(values)
+    return text.isascii() and text.isprintable() and "\n " not in "\n".join(["", *values])
+
+
+@lru_cache(maxsize=32)  # most requests have the same
+def _are_names(names: tuple[str, ...]) -> bool:
+    return _are_texts(names) and ":" not in "".join(names) and PECULIAR_HEADERS.isdisjoint(map(str.lower, names))
 
 
 def _by_lower_name(headers: Mapping[str, Any]) -> Secret[dict[str, tuple[str, str]]]:

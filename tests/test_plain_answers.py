@@ -110,6 +110,7 @@ def test_what_is_null_is_left_out() -> None:
 @example(FULL)
 @example(ERROR)
 @example({"choices": [{"message": {"content": [math.inf, "a"]}}]})
+@example({"choices": [], "created": math.inf})
 @example({"choices": [{"message": {"content": "\ud83d"}}]})
 @example({"choices": [{"message": {"content": 7**2000}}], "created": 7**2000})
 @example({"choices": [{"message": {"tool_calls": [{"function": {"name": "f", "arguments": '{"a": NaN}'}}]}}]})

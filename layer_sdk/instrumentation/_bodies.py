@@ -134,9 +134,16 @@ def plain_json(content: bytes) -> Any:
     """
     if b"\\" in content and b"\\u" in content:  # the first is quicker to see
         raise ValueError("not plain: it may hold half of a surrogate pair")
-    found = _decode(content.decode("utf-8"))
-    may_be_deep = content.count(b"{") + content.count(b"[") > MAX_DEPTH
-    return without_nones(found) if may_be_deep or b"null" in content else found
+    text = content.decode("utf-8").strip(BLANKS)
+    found, end = _decode(text, 0)
+    if end != len(text):
+        raise ValueError("not plain: there is more than one value")
+    return without_nones(found) if b"null" in content or _may_be_deep(content) else found
+
+
+def _may_be_deep(content: bytes) -> bool:
+    # Where there are few of them, to split takes a fifth of the time that to count does.
+    return len(content.split(b"{", MAX_DEPTH)) + len(content.split(b"[", MAX_DEPTH)) > MAX_DEPTH
 
 
 def _no_number(written: str) -> float:
@@ -153,7 +160,8 @@ def _integer(written: str) -> float:
 
 
 DIGITS = 1000  # of an integer; a few more, and what is recorded says how long it is
-_decode = json.JSONDecoder(parse_float=_finite, parse_int=_integer, parse_constant=_no_number).decode
+BLANKS = " \t\n\r"
+_decode = json.JSONDecoder(parse_float=_finite, parse_int=_integer, parse_constant=_no_number).raw_decode
 
 
 def events_of(content: bytes) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from layer_sdk._json import to_json_or_repr
@@ -99,7 +100,7 @@ def _is_content(name: str, value: Any) -> bool:
 
 
 def _seconds(moment: Any) -> Any:
-    return int(moment) if isinstance(moment, float) else moment
+    return int(moment) if isinstance(moment, float) and isfinite(moment) else moment
 
 
 USAGE = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"), ("total_tokens", ""))
