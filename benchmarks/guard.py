@@ -44,6 +44,7 @@ STAGES = {
     "plain": Stage(50),
     "capture": Stage(50),
     "listen": Stage(20),
+    "chat": Stage(40, ALL, 40),
     "enqueue": Stage(200),
     "send": Stage(50),
     "send-32": Stage(30),
@@ -54,6 +55,7 @@ STAGES = {
 COSTS: dict[str, tuple[str, Callable[[dict[str, float]], float]]] = {
     "capture": ("a chat of 1 KB, into its lane, less the plain one", lambda cost: cost["capture"] - cost["plain"]),
     "listen": ("a stream of 50 chunks, likewise", lambda cost: cost["listen"] - cost["pieces"]),
+    "chat": ("such a chat in a session of its own, to Layer's answer", lambda cost: cost["chat"] - cost["plain"]),
     "enqueue": ("an action of 1 KB, on its thread", lambda cost: cost["enqueue"]),
     "serialise": ("31 KB more of text, serialised and sent", lambda cost: cost["send-32"] - cost["send"]),
     "send": ("an action of 1 KB, prepared, serialised, sent and answered", lambda cost: cost["send"]),

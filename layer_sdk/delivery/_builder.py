@@ -71,7 +71,8 @@ class Builder:
                 if made and time.monotonic() >= ends:
                     return Batch(made, is_late=True)
                 built = built_of(build, record.counts, caught)
-                made[record] = Made([Record(request, size=size) for request, size in built.weighed], built.discarded)
+                records = [Record(request, None, 1, size) for request, size in built.weighed]
+                made[record] = Made(records, built.discarded)
         except BaseException as error:  # noqa: BLE001  (what is built is not to be lost by it)
             if record is not None:
                 made.setdefault(record, Made([], [NOT_BUILT] * record.counts))

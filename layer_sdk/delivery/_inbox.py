@@ -83,7 +83,7 @@ class Inbox:
     def _admit_first(self) -> None:
         first, accepted = self.items[0], self._account.sequence
         session, size, build, opens, counts, came = first
-        record = Record(ABSENT, size=size, build=build, opens=opens, counts=counts)
+        record = Record(ABSENT, None, counts, size, build, opens)
         try:
             self.items.popleft()
             self._admit(id_of(session), record, came)

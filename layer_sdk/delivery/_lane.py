@@ -119,7 +119,7 @@ class Lane:
     def push_back(self, records: tuple[Record, ...]) -> None:
         """Put records that were taken off back to the front."""
         self.records.extendleft(reversed(records))
-        self.size += sum(record.size for record in records)
+        self.size += sum([record.size for record in records])
 
     def take_all(self) -> tuple[Record, ...]:
         """Take everything that waits."""
@@ -223,7 +223,8 @@ class Lane:
         request = first.request
         if actions:
             for record in taken:
-                _mark(record)
+                if record.gap:
+                    _mark(record)
             own = request.actions if isinstance(request.actions, list) else []
             request = _with_actions(request, [*own, *actions])
         return Flight(tuple(taken), request, note.key if note else key, note is not None)
