@@ -83,7 +83,7 @@ def stream() -> Callable[[], object]:
     def __stream__(_: Stream[ChatCompletionChunk]) -> Iterator[ChatCompletionChunk]:  # noqa: N807  (openai's name)
         yield from chunks
 
-    Stream.__stream__ = __stream__  # type: ignore[method-assign]
+    Stream.__stream__ = __stream__
     return read
 
 
