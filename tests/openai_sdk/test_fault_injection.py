@@ -117,7 +117,7 @@ REPORTING = (
     "_streams.Tap.over",
 )
 # Where these are at the end of the stack, an answer is read in another way, which takes its time.
-CAREFUL = ("_bodies.plain_json", "_bodies._finite", "_bodies._integer", "_bodies._no_number")
+CAREFUL = ("_bodies.plain_json", "_bodies._may_be_deep", "_bodies._finite", "_bodies._integer", "_bodies._no_number")
 FEW, MANY = (
     (None, None) if "ALL_FAULTS" in os.environ else (4, 12)
 )  # calls for each function, with unusual errors and without
