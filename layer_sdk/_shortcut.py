@@ -129,7 +129,7 @@ class Answer:
         """The body as JSON."""
         content = self.content
         if content[:1] == b"{" and b"\0" not in content:  # UTF-8, which takes `loads` a while to find out
-            return json.loads(content.decode("utf-8"))
+            return json.loads(content.decode("utf-8", "surrogatepass"))
         return json.loads(content)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,24 @@ def test_both_ways_are_told_alike(case: Case) -> None:
     """The server, whoever asked, the jar and the pools see the same, whichever way a request goes."""
     short, long = both(case)
     assert long == short
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"a": "\xc3\xa9"}',
+        b'{"a": "\xed\xa0\xbd"}',
+        b'\xef\xbb\xbf{"a": 1}',
+        '{"a": 1}'.encode("utf-16"),
+        '{"a": 1}'.encode("utf-16-le"),
+        '{"a": 1}'.encode("utf-32-be"),
+        b' {"a": 1}',
+        b"[1]",
+    ],
+)
+def test_body_is_read_as_json_reads_it(content: bytes) -> None:
+    """In whichever encoding a server writes, as `requests.Response.json` does."""
+    assert json.loads(content) == _shortcut.Answer(200, {}, content, "OK").json()
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith(("request", "session"))])

@@ -64,18 +64,16 @@ class Builder:
         # SystemExit, say, out of a `before_send`, is not to end a worker that serves others as well.
         caught = BaseException if self._is_worker() else Exception
         made: dict[Record, Made] = {}
-        record: Record | None = None
         self._threads.add(me)
         try:
             for record, build in builds.items():
                 if made and time.monotonic() >= ends:
                     return Batch(made, is_late=True)
+                made[record] = Made([], [NOT_BUILT] * record.counts)  # unless it comes back
                 built = built_of(build, record.counts, caught)
                 records = [Record(request, None, 1, size) for request, size in built.weighed]
                 made[record] = Made(records, built.discarded)
         except BaseException as error:  # noqa: BLE001  (what is built is not to be lost by it)
-            if record is not None:
-                made.setdefault(record, Made([], [NOT_BUILT] * record.counts))
             return Batch(made, interruption=error)
         finally:
             self._threads.discard(me)

@@ -103,7 +103,7 @@ def _seconds(moment: Any) -> Any:
     return int(moment) if isinstance(moment, float) and isfinite(moment) else moment
 
 
-USAGE = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"), ("total_tokens", ""))
+USAGE = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"), ("total_tokens", "total_tokens"))
 DETAILS = (
     ("cached_tokens", ("prompt_tokens_details", "input_tokens_details", "input_token_details")),  # the last is audio's
     ("reasoning_tokens", ("completion_tokens_details", "output_tokens_details")),
