@@ -315,10 +315,13 @@ class Flights:
 
     def call_workers(self) -> None:
         """See to it that there are workers for what is planned, should the last one have died, or fly."""
-        with self.door.locked():
-            due = self.lanes.first_due()
-            if due is not None:
-                self.workers.call_for(due)
+        self.door.hold(self.call_for_planned)
+
+    def call_for_planned(self) -> None:
+        """Do what `call_workers` does. Call inside."""
+        due = self.lanes.first_due()
+        if due is not None:
+            self.workers.call_for(due)
 
     @contextmanager
     def _hurry(self) -> Iterator[None]:

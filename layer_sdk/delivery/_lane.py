@@ -223,8 +223,7 @@ class Lane:
         request = first.request
         if actions:
             for record in taken:
-                if record.gap:
-                    _mark(record)
+                _mark(record)
             own = request.actions if isinstance(request.actions, list) else []
             request = _with_actions(request, [*own, *actions])
         return Flight(tuple(taken), request, note.key if note else key, note is not None)

@@ -184,9 +184,7 @@ class Workers:
         self._taken = time.monotonic()
         self._flying += 1
         self._leave()
-        due = self._flights.lanes.first_due()
-        if due is not None:
-            self.call_for(due)  # somebody has to wait, so that whatever becomes due meanwhile is seen
+        self._flights.call_for_planned()  # somebody has to wait, so that whatever becomes due meanwhile is seen
         return job
 
     def _leave(self) -> None:
